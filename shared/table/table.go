@@ -125,6 +125,17 @@ func (e *ConflictError) Error() string {
 // Is makes errors.Is(err, ErrConflict) true.
 func (e *ConflictError) Is(target error) bool { return target == ErrConflict }
 
+// Counted reads the sum of a counter as GetAll found it; zero where absent.
+func Counted(item Item) (int64, error) {
+	if !item.Exists() {
+		return 0, nil
+	}
+	count, err := Decode[struct {
+		N int64 `json:"n"`
+	}](item)
+	return count.N, err
+}
+
 // Encode makes an item of value, which must marshal to a JSON object.
 func Encode(key Key, kind string, value any) (Item, error) {
 	body, err := json.Marshal(value)

@@ -4,16 +4,18 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"time"
 )
 
 // Op is what a Write does.
 type Op int
 
-// The three operations of Apply.
+// The four operations of Apply.
 const (
 	OpPut    Op = iota + 1 // the whole item, over what stands there
 	OpDelete               // absent items may be deleted: no error
 	OpCheck                // nothing but the condition
+	OpCount                // add to a counter, as long as it is below a limit
 )
 
 // Cond is when a write may happen. Its zero value is: always.
@@ -79,6 +81,11 @@ type Write struct {
 	Op   Op
 	Item Item // for OpDelete and OpCheck only its Key counts
 	If   Cond
+	// Delta is what OpCount adds to the counter at Item.Key (see Table.Add);
+	// Item.Expires is the end of a counter that this makes.
+	Delta int64
+	// Below is the condition of OpCount: the sum before must be less.
+	Below int64
 }
 
 // Put writes the item on a condition.
@@ -89,6 +96,12 @@ func Delete(key Key, cond Cond) Write { return Write{Op: OpDelete, Item: Item{Ke
 
 // Check demands a condition and writes nothing.
 func Check(key Key, cond Cond) Write { return Write{Op: OpCheck, Item: Item{Key: key}, If: cond} }
+
+// Count adds delta to a counter on the condition that its sum is still below a
+// limit: an unraceable reservation within a transaction.
+func Count(key Key, delta, below int64, expires time.Time) Write {
+	return Write{Op: OpCount, Item: Item{Key: key, Expires: expires}, Delta: delta, Below: below}
+}
 
 // Validate is what every adapter asks before it applies: ErrInvalid for no
 // writes, more than MaxBatch, two to one key, a malformed key or body.
@@ -116,7 +129,7 @@ func (w Write) validate() error {
 	switch w.Op {
 	case OpPut:
 		return w.Item.validate()
-	case OpDelete, OpCheck:
+	case OpDelete, OpCheck, OpCount:
 		return nil
 	}
 	return fmt.Errorf("%w: unknown operation %d", ErrInvalid, w.Op)

@@ -1,0 +1,79 @@
+# Everything that is done with Portcullis, by name. Needed: Go, make and, for
+# `make test`, a C compiler (the race detector is linked with one).
+
+GO       ?= go
+ARGS     ?=
+BENCH    ?= .
+FUZZTIME ?= 60s
+MUTANTS  ?= shared/access shared/mfa shared/session shared/unlock shared/gatekeeper
+
+GREMLINS    := github.com/go-gremlins/gremlins/cmd/gremlins@v0.6.0
+GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@latest
+MAIN        := ./infra/local/portcullis
+
+# Go refuses to stamp a checkout that another user owns, and nothing here reads
+# the stamp.
+export GOFLAGS := $(filter-out -buildvcs%,$(shell $(GO) env GOFLAGS)) -buildvcs=false
+
+.DEFAULT_GOAL := help
+.PHONY: help run build test format vet race compiler fuzz bench mutants vulncheck clean
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# Not `go run`: that one dies of SIGTERM and leaves the server behind.
+run: build ## start everything in one process; ARGS="-addr 127.0.0.1:9090" hands flags on
+	@bin/portcullis $(ARGS)
+
+build: ## build bin/portcullis
+	@$(GO) build -trimpath -o bin/portcullis $(MAIN)
+
+test: format vet race ## formatting, vet, staticcheck, and all tests under the race detector
+
+# gofmt itself always ends well, so the list decides. It is the one of the Go
+# that builds, which need not be the one in PATH.
+format:
+	@list=$$("$$($(GO) env GOROOT)/bin/gofmt" -l $(wildcard *.go */)) || exit 1; \
+	if [ -n "$$list" ]; then echo "not formatted (gofmt -w mends it):"; echo "$$list"; exit 1; fi
+
+vet:
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+
+race: compiler
+	$(GO) test -race -timeout 20m ./...
+
+# Without cgo, Go's own message tells to set a variable, which would not help.
+compiler:
+	@cc=$$($(GO) env CC); command -v $${cc%% *} >/dev/null && [ "$$($(GO) env CGO_ENABLED)" = 1 ] || \
+	{ echo "make test needs a C compiler for the race detector: '$$cc' was not found, or CGO_ENABLED is 0"; exit 1; }
+
+fuzz: ## run every fuzzer for FUZZTIME (60s) each
+	@list=$$($(GO) test -list '^Fuzz' ./...) || { echo "$$list"; exit 1; }; \
+	echo "$$list" | awk '/^Fuzz/ { names[++n] = $$1 } /^ok/ { while (n) print $$2, names[n--] }' | \
+	while read -r package name; do \
+		echo "== $$package $$name"; \
+		$(GO) test -run '^$$' -fuzz "^$$name$$" -fuzztime $(FUZZTIME) $$package </dev/null || exit 1; \
+	done
+
+bench: ## run the benchmarks; BENCH=Decide picks some
+	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem ./...
+
+# In a copy, so that edits do not disturb it and it leaves nothing behind.
+# -count=1, because gremlins takes the time the tests need from its first run,
+# and a cached one needs none: every mutant would "time out".
+mutants: ## mutate the packages in MUTANTS and list what no test noticed
+	@copy=$$(mktemp -d) && trap 'rm -rf "$$copy"' EXIT && trap 'exit 1' INT TERM && \
+	tar -cf - --exclude=./.git --exclude=./.portcullis --exclude=./.tools --exclude=./bin . | tar -xf - -C "$$copy" && \
+	cd "$$copy" && for package in $(MUTANTS); do \
+		echo "== $$package"; \
+		GOFLAGS="$(GOFLAGS) -count=1" $(GO) run $(GREMLINS) unleash --workers 2 --timeout-coefficient 10 \
+			--invert-logical --invert-loopctrl --invert-assignments --invert-bitwise --invert-bwassign \
+			--remove-self-assignments --output-statuses lct $$package || exit 1; \
+	done
+
+vulncheck: ## look the dependencies up in Go's vulnerability database (needs the network)
+	$(GO) run $(GOVULNCHECK) ./...
+
+clean: ## remove what was built; the data in .portcullis stay
+	rm -rf bin

@@ -1,0 +1,213 @@
+// Package account keeps partners and the people who sign in: their records,
+// their invitations, the claim on an e-mail address, their roles. It guarantees
+// that an e-mail address signs in to at most one account, that an invitation
+// works once, until its end and for the address it was mailed to, and that a
+// user's epoch rises whenever everything older of theirs must end.
+package account
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/mail"
+	"strings"
+	"time"
+	"unicode"
+
+	"golang.org/x/text/cases"
+	"golang.org/x/text/unicode/norm"
+
+	"portcullis.example/shared/access"
+	"portcullis.example/shared/account/password"
+	"portcullis.example/shared/audit"
+	outbox "portcullis.example/shared/mail"
+	"portcullis.example/shared/table"
+)
+
+var (
+	// ErrNotFound says that there is no such object in the caller's partner.
+	ErrNotFound = errors.New("there is no such object")
+	// ErrInvitation says that an invitation's token is unknown, spent, late or
+	// superseded; which of these is not told.
+	ErrInvitation = errors.New("this invitation is not valid: it was used, has ended or was replaced by a newer one; ask for a new one")
+	// ErrEmailTaken says that the address signs in to another account already.
+	ErrEmailTaken = errors.New("this e-mail address signs in to another account already; ask to be invited under another address")
+	// ErrEmail says that a text is no e-mail address.
+	ErrEmail = errors.New("this is no e-mail address")
+)
+
+// InvitationKept is how long an invitation works.
+const InvitationKept = 72 * time.Hour
+
+// User is a person who signs in.
+type User struct {
+	ID            string   `json:"id"`
+	PartnerID     string   `json:"partner_id"`
+	Email         string   `json:"email"`
+	Name          string   `json:"name"`
+	Active        bool     `json:"active"`
+	Administrator bool     `json:"administrator"`
+	Roles         []string `json:"roles,omitempty"`
+	// Password is the argon2id hash in PHC form; empty until the invitation is
+	// accepted.
+	Password string `json:"password,omitempty"`
+	// Epoch rises when every session and window of the user must end: what
+	// carries an older one is dead.
+	Epoch       int64     `json:"epoch"`
+	EpochAt     time.Time `json:"epoch_at,omitzero"`
+	Methods     []string  `json:"methods,omitempty"`
+	InvitedAt   time.Time `json:"invited_at"`
+	JoinedAt    time.Time `json:"joined_at,omitzero"`
+	LastLoginAt time.Time `json:"last_login_at,omitzero"`
+}
+
+// UserKey is where a user's record stands. What else is the user's own (the
+// factors, sessions, invitation) stands in the same partition.
+func UserKey(id string) table.Key { return table.Key{Partition: "user#" + id, Sort: "user"} }
+
+// Write is the write of the record on a condition.
+func (u User) Write(cond table.Cond) (table.Write, error) {
+	item, err := table.Encode(UserKey(u.ID), "user", u)
+	return table.Put(item, cond), err
+}
+
+// Partner is a tenant.
+type Partner struct {
+	ID             string    `json:"id"`
+	Name           string    `json:"name"`
+	SupportContact string    `json:"support_contact,omitempty"`
+	CreatedAt      time.Time `json:"created_at"`
+}
+
+// PartnerKey is where a partner's record stands.
+func PartnerKey(id string) table.Key {
+	return table.Key{Partition: "partner#" + id, Sort: "partner"}
+}
+
+// RoleKey is where a role stands.
+func RoleKey(partner, id string) table.Key {
+	return table.Key{Partition: "roles#" + partner, Sort: id}
+}
+
+// EmailKey is where the claim on a normalised address stands.
+func EmailKey(normalised string) table.Key {
+	return table.Key{Partition: "email#" + normalised, Sort: "claim"}
+}
+
+// Claim is the claim on an e-mail address: whom it signs in.
+type Claim struct {
+	UserID string `json:"user_id"`
+}
+
+// administratorKey lists a partner's administrators, for mail to all of them.
+func administratorKey(partner, user string) table.Key {
+	return table.Key{Partition: "administrators#" + partner, Sort: user}
+}
+
+// NormaliseEmail is the one spelling under which an address is claimed and
+// counted: NFKC, case-folded, no surrounding space. It takes any text, so that
+// one that is no address counts like one that nobody has.
+func NormaliseEmail(text string) string {
+	folded := cases.Fold().String(norm.NFKC.String(strings.TrimSpace(text)))
+	return norm.NFKC.String(folded)
+}
+
+// CheckEmail answers the normalised address, or ErrEmail.
+func CheckEmail(text string) (string, error) {
+	email := NormaliseEmail(text)
+	if len(email) > 254 || strings.ContainsFunc(email, func(r rune) bool {
+		return unicode.IsControl(r) || unicode.IsSpace(r) || r == unicode.ReplacementChar
+	}) {
+		return "", ErrEmail
+	}
+	parsed, err := mail.ParseAddress(email)
+	if err != nil || parsed.Address != email || parsed.Name != "" {
+		return "", ErrEmail
+	}
+	return email, nil
+}
+
+// Directory is the service of this package. Its fields are set once; it is safe
+// for concurrent use.
+type Directory struct {
+	Journal *audit.Journal
+	Outbox  *outbox.Outbox
+	Hasher  *password.Hasher
+	// Passwords says which passwords are refused.
+	Passwords *password.Policy
+	Random    io.Reader
+	// BaseURL is the control portal's, without a slash at its end: where links
+	// in mails lead, whatever a request's Host says.
+	BaseURL string
+}
+
+// User reads one user and the revision of the record, or ErrNotFound.
+func (d *Directory) User(ctx context.Context, id string) (User, table.Rev, error) {
+	item, err := d.Journal.Table.Get(ctx, UserKey(id))
+	if errors.Is(err, table.ErrNotFound) {
+		return User{}, 0, ErrNotFound
+	}
+	if err != nil {
+		return User{}, 0, err
+	}
+	user, err := table.Decode[User](item)
+	return user, item.Rev, err
+}
+
+// Roles reads the roles of a user that exist. An administrator needs none: for
+// one there is no read.
+func (d *Directory) Roles(ctx context.Context, user User) ([]access.Role, error) {
+	if user.Administrator || len(user.Roles) == 0 {
+		return nil, nil
+	}
+	keys := make([]table.Key, 0, len(user.Roles))
+	for _, id := range user.Roles {
+		keys = append(keys, RoleKey(user.PartnerID, id))
+	}
+	items, err := d.Journal.Table.GetAll(ctx, keys...)
+	if err != nil {
+		return nil, err
+	}
+	var roles []access.Role
+	for _, item := range items {
+		if !item.Exists() {
+			continue
+		}
+		role, err := table.Decode[access.Role](item)
+		if err != nil {
+			return nil, err
+		}
+		roles = append(roles, role)
+	}
+	return roles, nil
+}
+
+// Partner reads one partner, or ErrNotFound.
+func (d *Directory) Partner(ctx context.Context, id string) (Partner, error) {
+	item, err := d.Journal.Table.Get(ctx, PartnerKey(id))
+	if errors.Is(err, table.ErrNotFound) {
+		return Partner{}, ErrNotFound
+	}
+	if err != nil {
+		return Partner{}, err
+	}
+	return table.Decode[Partner](item)
+}
+
+// AdministratorEmails lists where mail to a partner's administrators goes.
+func (d *Directory) AdministratorEmails(ctx context.Context, partner string) ([]string, error) {
+	var emails []string
+	for item, err := range d.Journal.Table.List(ctx, table.Range{Partition: administratorKey(partner, "x").Partition}) {
+		if err != nil {
+			return nil, err
+		}
+		entry, err := table.Decode[struct {
+			Email string `json:"email"`
+		}](item)
+		if err != nil {
+			return nil, err
+		}
+		emails = append(emails, entry.Email)
+	}
+	return emails, nil
+}

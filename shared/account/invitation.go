@@ -1,0 +1,278 @@
+package account
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"portcullis.example/shared/access"
+	"portcullis.example/shared/audit"
+	"portcullis.example/shared/idempotency"
+	outbox "portcullis.example/shared/mail"
+	"portcullis.example/shared/table"
+	"portcullis.example/shared/token"
+)
+
+type invitation struct {
+	Hash token.Hash `json:"hash"`
+}
+
+func invitationKey(user string) table.Key {
+	return table.Key{Partition: UserKey(user).Partition, Sort: "invitation"}
+}
+
+// Invited is a user who was invited, and the link that the mail carries. The
+// link never marshals.
+type Invited struct {
+	User User   `json:"user"`
+	Link string `json:"-"`
+}
+
+// Person is who is to be invited.
+type Person struct {
+	Email         string
+	Name          string
+	Administrator bool
+	Roles         []string
+}
+
+// Invite adds a user to the caller's partner and mails the invitation. It tells
+// nothing about whether the address is in use elsewhere: its owner alone is
+// told, by mail. Errors: access.ErrForbidden, access.ErrNotFresh, ErrEmail.
+// Granting the administrator flag takes an administrator.
+func (d *Directory) Invite(ctx context.Context, caller access.Caller, p Person) (Invited, error) {
+	switch {
+	case !caller.HasEverywhere(access.ManageUsers) || !caller.Administrator && (p.Administrator || len(p.Roles) > 0):
+		return Invited{}, access.ErrForbidden
+	}
+	if err := caller.Fresh(d.Journal.Second()); err != nil {
+		return Invited{}, err
+	}
+	invited, writes, err := d.invite(ctx, caller.PartnerID, p)
+	if err != nil {
+		return Invited{}, err
+	}
+	entry := audit.By(caller, audit.UserInvited, invited.User.ID).With("email", invited.User.Email)
+	return invited, d.Journal.Commit(ctx, writes, entry)
+}
+
+// CreatePartner makes a partner with its first administrator, who is invited.
+// Operators only, with fresh MFA. Errors: access.ErrForbidden,
+// access.ErrNotFresh, ErrEmail, idempotency.ErrReused.
+func (d *Directory) CreatePartner(ctx context.Context, caller access.Caller, once idempotency.Key, partner Partner, administrator string) (Partner, Invited, error) {
+	type made struct {
+		Partner Partner `json:"partner"`
+		Invited Invited `json:"invited"`
+	}
+	now := d.Journal.Second()
+	result, _, err := idempotency.Do(ctx, d.Journal.Table, now, once, func(record func(made) ([]table.Write, error)) (made, error) {
+		if !caller.Has(access.ManagePartners) {
+			return made{}, access.ErrForbidden
+		}
+		if err := caller.Fresh(now); err != nil {
+			return made{}, err
+		}
+		id, err := d.Journal.IDs.New()
+		if err != nil {
+			return made{}, err
+		}
+		partner.ID, partner.CreatedAt = id, now
+		invited, writes, err := d.invite(ctx, id, Person{Email: administrator, Administrator: true})
+		if err != nil {
+			return made{}, err
+		}
+		item, err := table.Encode(PartnerKey(id), "partner", partner)
+		if err != nil {
+			return made{}, err
+		}
+		result := made{partner, invited}
+		recorded, err := record(result)
+		if err != nil {
+			return made{}, err
+		}
+		writes = append(append(writes, table.Put(item, table.Absent())), recorded...)
+		return result, d.Journal.Commit(ctx, writes, audit.By(caller, audit.PartnerCreated, id).With("name", partner.Name))
+	})
+	return result.Partner, result.Invited, err
+}
+
+// InviteOperator invites somebody to run this installation. It is for whoever
+// holds the machine: no request reaches it.
+func (d *Directory) InviteOperator(ctx context.Context, once idempotency.Key, email string) (Invited, bool, error) {
+	now := d.Journal.Second()
+	invited, replayed, err := idempotency.Do(ctx, d.Journal.Table, now, once, func(record func(Invited) ([]table.Write, error)) (Invited, error) {
+		invited, writes, err := d.invite(ctx, access.Operators, Person{Email: email, Administrator: true})
+		if err != nil {
+			return Invited{}, err
+		}
+		recorded, err := record(invited)
+		if err != nil {
+			return Invited{}, err
+		}
+		entry := audit.Entry{Action: audit.OperatorInvited, Actor: audit.System, Subject: invited.User.ID, PartnerID: access.Operators, Outcome: audit.Success}
+		return invited, d.Journal.Commit(ctx, append(writes, recorded...), entry)
+	})
+	return invited, !replayed, err
+}
+
+// invite makes the writes of a new user's record and invitation.
+func (d *Directory) invite(ctx context.Context, partner string, p Person) (Invited, []table.Write, error) {
+	email, err := CheckEmail(p.Email)
+	if err != nil {
+		return Invited{}, nil, err
+	}
+	id, err := d.Journal.IDs.New()
+	if err != nil {
+		return Invited{}, nil, err
+	}
+	now := d.Journal.Second()
+	user := User{ID: id, PartnerID: partner, Email: email, Name: strings.TrimSpace(p.Name), Active: true, Administrator: p.Administrator, Roles: p.Roles, InvitedAt: now}
+	write, err := user.Write(table.Absent())
+	if err != nil {
+		return Invited{}, nil, err
+	}
+	writes := []table.Write{write}
+	if p.Administrator {
+		item, err := table.Encode(administratorKey(partner, id), "administrator", map[string]string{"email": email})
+		if err != nil {
+			return Invited{}, nil, err
+		}
+		writes = append(writes, table.Put(item, table.Absent()))
+	}
+	link, letter, err := d.invitation(ctx, user, now)
+	return Invited{User: user, Link: link}, append(writes, letter...), err
+}
+
+// invitation makes the token and the mail: to an address that signs in
+// elsewhere already, a mail that says so instead of a link that could not work.
+// The token is stored all the same, so that nothing else differs.
+func (d *Directory) invitation(ctx context.Context, user User, now time.Time) (link string, writes []table.Write, err error) {
+	secret, err := token.New(d.Random, token.Invitation, user.ID)
+	if err != nil {
+		return "", nil, err
+	}
+	item, err := table.Encode(invitationKey(user.ID), "invitation", invitation{Hash: token.HashOf(secret)})
+	if err != nil {
+		return "", nil, err
+	}
+	item.Expires = now.Add(InvitationKept)
+	link = d.BaseURL + "/#accept?token=" + secret
+	letter := outbox.Letter{To: user.Email, Subject: "You are invited to Portcullis", Text: fmt.Sprintf(invitationText, link)}
+	_, err = d.Journal.Table.Get(ctx, EmailKey(user.Email))
+	switch {
+	case err == nil:
+		letter.Text = takenText
+	case !errors.Is(err, table.ErrNotFound):
+		return "", nil, err
+	}
+	post, err := d.Outbox.Post(ctx, letter)
+	return link, []table.Write{table.Put(item, table.Always()), post}, err
+}
+
+const invitationText = `Hello,
+
+you are invited to Portcullis, which keeps the admin consoles of phone systems locked
+and opens them for you when you need one.
+
+Accept the invitation, choose a password and set up your second factor here:
+
+%s
+
+The link works once and for 72 hours. If you did not expect this mail, ignore it.
+`
+
+const takenText = `Hello,
+
+somebody invited this address to Portcullis, but it signs in to another account already.
+An address belongs to one account only. If you want to accept, ask whoever invited you to
+use another address of yours. If you did not expect this mail, ignore it: nothing changed.
+`
+
+// Acceptance is what accepting an invitation takes.
+type Acceptance struct {
+	Token    string
+	Name     string
+	Password string
+}
+
+// Accept spends an invitation: it claims the e-mail address, sets the password
+// and joins the user, together with the writes that sign them in, which then
+// makes for the user as joined. Errors: ErrInvitation, ErrEmailTaken,
+// password's, and table.ErrUnavailable.
+func (d *Directory) Accept(ctx context.Context, a Acceptance, then func(User) ([]table.Write, error)) (User, error) {
+	ids, hash, err := token.Parse(a.Token, token.Invitation, 1)
+	if err != nil {
+		return User{}, ErrInvitation
+	}
+	user, read, err := d.invited(ctx, ids[0], hash)
+	if err != nil {
+		return User{}, err
+	}
+	if name := strings.TrimSpace(a.Name); name != "" {
+		user.Name = name
+	}
+	if user.Password, err = d.hash(ctx, a.Password, user); err != nil {
+		return User{}, err
+	}
+	user.JoinedAt = d.Journal.Second()
+	writes, err := acceptance(user, read)
+	if err != nil {
+		return User{}, err
+	}
+	more, err := then(user)
+	if err != nil {
+		return User{}, err
+	}
+	entry := audit.Entry{Action: audit.InvitationAccepted, Actor: user.ID, Subject: user.ID, PartnerID: user.PartnerID, Outcome: audit.Success}
+	err = d.Journal.Commit(ctx, append(writes, more...), entry)
+	var conflict *table.ConflictError
+	switch {
+	case errors.As(err, &conflict) && conflict.Index == 0:
+		return User{}, ErrEmailTaken
+	case errors.As(err, &conflict):
+		return User{}, ErrInvitation
+	}
+	return user, err
+}
+
+// invited reads the user and the invitation that a token names.
+func (d *Directory) invited(ctx context.Context, id string, hash token.Hash) (User, []table.Item, error) {
+	items, err := d.Journal.Table.GetAll(ctx, UserKey(id), invitationKey(id))
+	if err != nil {
+		return User{}, nil, err
+	}
+	if !items[0].Exists() || !items[1].Exists() {
+		return User{}, nil, ErrInvitation
+	}
+	user, err := table.Decode[User](items[0])
+	if err != nil {
+		return User{}, nil, err
+	}
+	open, err := table.Decode[invitation](items[1])
+	if err != nil {
+		return User{}, nil, err
+	}
+	if !open.Hash.Equal(hash) || !user.Active || !user.JoinedAt.IsZero() {
+		return User{}, nil, ErrInvitation
+	}
+	return user, items, nil
+}
+
+// acceptance puts the claim first: Accept tells its conflict apart by index.
+func acceptance(user User, read []table.Item) ([]table.Write, error) {
+	claim, err := table.Encode(EmailKey(user.Email), "email", Claim{UserID: user.ID})
+	if err != nil {
+		return nil, err
+	}
+	write, err := user.Write(table.Is(read[0].Rev))
+	return []table.Write{table.Put(claim, table.Absent()), write, table.Delete(read[1].Key, table.Is(read[1].Rev))}, err
+}
+
+func (d *Directory) hash(ctx context.Context, plain string, user User) (string, error) {
+	if err := d.Passwords.Check(plain, user.Name, user.Email); err != nil {
+		return "", err
+	}
+	return d.Hasher.Hash(ctx, plain)
+}

@@ -1,0 +1,155 @@
+package gatekeeper
+
+import (
+	"net/netip"
+	"regexp"
+	"strings"
+
+	"portcullis.example/shared/attempt"
+	"portcullis.example/shared/phonesystem"
+	"portcullis.example/shared/token"
+)
+
+// Request is what a gate asks about, header values as they arrived: each slice
+// must hold exactly one.
+type Request struct {
+	// Authorization is "Bearer " and the gate key.
+	Authorization []string
+	Method        []string // Portcullis-Method
+	URL           []string // Portcullis-Url: scheme, host, original path and query
+	Client        []string // Portcullis-Client: one address
+	Cookie        []string // any number
+}
+
+// Sizes beyond which a value is not read.
+const (
+	maxURL    = 16 << 10
+	maxCookie = 64 << 10
+)
+
+// target is a request that can be read.
+type target struct {
+	method string
+	scheme string
+	host   string // normalised
+	path   string // raw
+	client netip.Addr
+}
+
+func (t target) network() string { return attempt.Network(t.client) }
+
+var (
+	urlShape = regexp.MustCompile(`^(https?)://([A-Za-z0-9.:-]+)(/[^?#]*)?(\?[^#]*)?$`)
+	// API Gateway joins repeated headers with a comma: a second absolute URL.
+	secondURL = regexp.MustCompile(`(?i),\s*https?://`)
+)
+
+// readTarget reads what is asked about; ok is false for anything missing,
+// doubled, unreadable or contradictory.
+func (r Request) readTarget() (t target, ok bool) {
+	method, one := single(r.Method)
+	raw, two := single(r.URL)
+	if !one || !two || len(raw) > maxURL || strings.ContainsFunc(raw, func(c rune) bool { return c <= ' ' || c >= 0x7f }) {
+		return target{}, false
+	}
+	parts := urlShape.FindStringSubmatch(raw)
+	if parts == nil || secondURL.MatchString(raw) {
+		return target{}, false
+	}
+	t = target{method: method, scheme: parts[1], path: parts[3]}
+	if t.path == "" {
+		t.path = "/"
+	}
+	if t.host, ok = phonesystem.NormaliseHost(parts[2], t.scheme); !ok {
+		return target{}, false
+	}
+	t.client, ok = ReadClient(r.Client)
+	return t, ok
+}
+
+func single(values []string) (string, bool) {
+	if len(values) != 1 || values[0] == "" {
+		return "", false
+	}
+	return values[0], true
+}
+
+// ReadClient reads the one address that a gate names: v4-mapped ones are
+// unwrapped, zones refused.
+func ReadClient(values []string) (netip.Addr, bool) {
+	text, ok := single(values)
+	if !ok || len(text) > 64 {
+		return netip.Addr{}, false
+	}
+	client, err := netip.ParseAddr(text)
+	if err != nil || client.Zone() != "" || client.IsUnspecified() {
+		return netip.Addr{}, false
+	}
+	return client.Unmap(), true
+}
+
+// readKey reads a gate key and the id of its phone system.
+func readKey(authorization []string) (system string, hash token.Hash, ok bool) {
+	text, ok := single(authorization)
+	secret, bearer := strings.CutPrefix(text, "Bearer ")
+	if !ok || !bearer {
+		return "", "", false
+	}
+	ids, hash, err := token.Parse(secret, token.GateKey, 1)
+	if err != nil || !token.ValidID(ids[0]) {
+		return "", "", false
+	}
+	return ids[0], hash, true
+}
+
+// CookieName is the pass's cookie: the browser itself holds the prefixed one to
+// https, the host and the whole path (RFC 6265bis section 4.1.3.2). Plain http
+// is for a demonstration on one machine.
+func CookieName(scheme string) string {
+	if scheme == "http" {
+		return "portcullis-pass"
+	}
+	return "__Host-portcullis-pass"
+}
+
+// heldPass is the pass that a browser sent.
+type heldPass struct {
+	partner, user, role string
+	hash                token.Hash
+}
+
+// administratorGrant stands in a pass where a role would: an id is never empty.
+const administratorGrant = "0"
+
+// readPass finds the one pass in the cookies. found is false where there is
+// none; sure is false where there is more than one, or one too large to read.
+func readPass(cookies []string, scheme string) (pass heldPass, found, sure bool) {
+	name, value := CookieName(scheme), ""
+	for _, header := range cookies {
+		if len(header) > maxCookie {
+			return heldPass{}, false, false
+		}
+		for part := range strings.SplitSeq(header, ";") {
+			key, v, _ := strings.Cut(strings.TrimSpace(part), "=")
+			if key != name {
+				continue
+			}
+			if found {
+				return heldPass{}, false, false
+			}
+			found, value = true, v
+		}
+	}
+	if !found {
+		return heldPass{}, false, true
+	}
+	ids, hash, err := token.Parse(value, token.Pass, 3)
+	if err != nil {
+		return heldPass{}, false, true
+	}
+	pass = heldPass{partner: ids[0], user: ids[1], role: ids[2], hash: hash}
+	if pass.role == administratorGrant {
+		pass.role = ""
+	}
+	return pass, true, true
+}

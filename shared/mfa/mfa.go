@@ -1,0 +1,238 @@
+// Package mfa keeps a person's second factors. It guarantees that a code or a
+// recovery code passes once, that the last accepted time step only ever rises,
+// that an authenticator in use is never replaced by one that nobody confirmed,
+// and that a second factor can't be read from the table alone.
+package mfa
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base32"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"portcullis.example/shared/account"
+	"portcullis.example/shared/mfa/totp"
+	"portcullis.example/shared/secrets"
+	"portcullis.example/shared/table"
+	"portcullis.example/shared/token"
+)
+
+var (
+	// ErrWrong says that the proof is wrong, malformed or used before. Which of
+	// these is not told.
+	ErrWrong = errors.New("this code is wrong or has been used already; wait for the next one")
+	// ErrNotEnrolled says that the person has no factor of this method.
+	ErrNotEnrolled = errors.New("no second factor of this kind is enrolled")
+	// ErrEnrolled says that a second factor is enrolled already.
+	ErrEnrolled = errors.New("a second factor is enrolled already; sign in with it")
+)
+
+// Method is a way to prove a second factor, as API.md names it.
+type Method string
+
+// The methods.
+const (
+	TOTP         Method = "totp"
+	RecoveryCode Method = "recovery_code"
+)
+
+const (
+	issuer        = "Portcullis"
+	recoveryCodes = 10
+	recoveryBytes = 15 // 120 bits: 24 base32 characters
+)
+
+// Factors is what a person has enrolled: one item, so that using up a code and
+// what it pays for are one transaction on its revision.
+type Factors struct {
+	TOTP *Authenticator `json:"totp,omitempty"`
+	// LastStep is the last accepted time step. It outlives the authenticator
+	// and never falls.
+	LastStep int64 `json:"last_step"`
+	// Recovery are the hashes of the unused recovery codes.
+	Recovery []token.Hash `json:"recovery,omitempty"`
+}
+
+// Authenticator is a confirmed TOTP secret.
+type Authenticator struct {
+	Sealed     []byte    `json:"sealed"`
+	EnrolledAt time.Time `json:"enrolled_at"`
+}
+
+// Key is where a user's factors stand. The item never expires.
+func Key(user string) table.Key {
+	return table.Key{Partition: account.UserKey(user).Partition, Sort: "factors"}
+}
+
+// Read decodes the factors from an item as GetAll found it; absent is none.
+func Read(item table.Item) (Factors, error) {
+	if !item.Exists() {
+		return Factors{}, nil
+	}
+	return table.Decode[Factors](item)
+}
+
+// Enrolled tells whether there is any second factor. Recovery codes alone are
+// none: they stand in for one.
+func (f Factors) Enrolled() bool { return f.TOTP != nil }
+
+// Methods lists what can be proved, in the order of API.md.
+func (f Factors) Methods() []Method {
+	methods := []Method{}
+	if f.TOTP != nil {
+		methods = append(methods, TOTP)
+	}
+	if f.TOTP != nil && len(f.Recovery) > 0 {
+		methods = append(methods, RecoveryCode)
+	}
+	return methods
+}
+
+// Write is the write of the factors on the condition of the revision read.
+func (f Factors) Write(user string, rev table.Rev) (table.Write, error) {
+	item, err := table.Encode(Key(user), "factors", f)
+	return table.Put(item, table.Is(rev)), err
+}
+
+// Proof is what a person shows.
+type Proof struct {
+	Method Method
+	Code   string
+}
+
+// Keeper seals, opens and judges factors. Its fields are set once; it is safe
+// for concurrent use.
+type Keeper struct {
+	Sealer secrets.Sealer
+	Random io.Reader
+}
+
+// Verify judges a proof at now and answers the factors with the proof used up,
+// which must be committed on the revision read before anything is granted.
+// Errors: ErrWrong, ErrNotEnrolled.
+func (k Keeper) Verify(ctx context.Context, user string, f Factors, proof Proof, now time.Time) (Factors, error) {
+	switch {
+	case !slices.Contains(f.Methods(), proof.Method):
+		return f, ErrNotEnrolled
+	case proof.Method == RecoveryCode:
+		return f.spend(proof.Code)
+	}
+	secret, err := k.open(ctx, user, f.TOTP.Sealed)
+	if err != nil {
+		return f, err
+	}
+	return f.accept(secret, proof.Code, now)
+}
+
+func (f Factors) accept(secret totp.Secret, code string, now time.Time) (Factors, error) {
+	step, err := totp.Match(secret, code, now, f.LastStep)
+	if err != nil {
+		return f, ErrWrong
+	}
+	f.LastStep = step
+	return f, nil
+}
+
+func (f Factors) spend(code string) (Factors, error) {
+	hash := recoveryHash(code)
+	kept := slices.DeleteFunc(slices.Clone(f.Recovery), hash.Equal)
+	if len(kept) == len(f.Recovery) {
+		return f, ErrWrong
+	}
+	f.Recovery = kept
+	return f, nil
+}
+
+// Enrollment is an authenticator that awaits its confirmation. Sealed replaces
+// nothing; it is kept with the flow that asked for it.
+type Enrollment struct {
+	Secret string // base32, for typing in
+	URI    string // otpauth://
+	QR     string // data URI of a PNG
+	Sealed []byte
+}
+
+// Begin makes a new secret for a user.
+func (k Keeper) Begin(ctx context.Context, user account.User) (Enrollment, error) {
+	secret, err := totp.NewSecret(k.Random)
+	if err != nil {
+		return Enrollment{}, err
+	}
+	sealed, err := k.Sealer.Seal(ctx, []byte(secret.Base32()), bound(user.ID))
+	if err != nil {
+		return Enrollment{}, fmt.Errorf("mfa: %w", err)
+	}
+	uri := secret.URI(issuer, user.Email)
+	qr, err := totp.QRDataURI(uri)
+	return Enrollment{Secret: secret.Base32(), URI: uri, QR: qr, Sealed: sealed}, err
+}
+
+// Confirm judges the first code of a begun enrolment and answers the factors
+// with the authenticator and ten new recovery codes, which are shown once.
+// Errors: ErrWrong, ErrEnrolled where a factor is enrolled already.
+func (k Keeper) Confirm(ctx context.Context, user string, f Factors, sealed []byte, code string, now time.Time) (Factors, []string, error) {
+	if f.Enrolled() {
+		return f, nil, ErrEnrolled
+	}
+	secret, err := k.open(ctx, user, sealed)
+	if err != nil {
+		return f, nil, err
+	}
+	if f, err = f.accept(secret, code, now); err != nil {
+		return f, nil, err
+	}
+	f.TOTP = &Authenticator{Sealed: sealed, EnrolledAt: now}
+	codes, err := k.recoveryCodes()
+	if err != nil {
+		return f, nil, err
+	}
+	f.Recovery = nil
+	for _, code := range codes {
+		f.Recovery = append(f.Recovery, recoveryHash(code))
+	}
+	return f, codes, nil
+}
+
+func (k Keeper) open(ctx context.Context, user string, sealed []byte) (totp.Secret, error) {
+	text, err := k.Sealer.Open(ctx, sealed, bound(user))
+	if err != nil {
+		return totp.Secret{}, fmt.Errorf("mfa: %w", err)
+	}
+	return totp.ParseSecret(string(text))
+}
+
+// bound ties a sealed secret to its user: moved to another, it does not open.
+func bound(user string) string { return "totp#" + user }
+
+var recoveryEncoding = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
+
+func (k Keeper) recoveryCodes() ([]string, error) {
+	codes := make([]string, recoveryCodes)
+	for i := range codes {
+		raw := make([]byte, recoveryBytes)
+		if _, err := io.ReadFull(k.Random, raw); err != nil {
+			return nil, fmt.Errorf("mfa: %w", err)
+		}
+		var groups []string
+		for group := range slices.Chunk([]byte(recoveryEncoding.EncodeToString(raw)), 4) {
+			groups = append(groups, string(group))
+		}
+		codes[i] = strings.Join(groups, "-")
+	}
+	return codes, nil
+}
+
+// recoveryHash hashes what a person typed in the one spelling that counts:
+// without case, spaces and hyphens, and with the digits that base32 does not
+// have read as the letters they look like.
+func recoveryHash(code string) token.Hash {
+	plain := strings.NewReplacer("-", "", " ", "", "0", "o", "1", "l", "8", "b").Replace(strings.ToLower(code))
+	sum := sha256.Sum256([]byte("recovery\n" + plain))
+	return token.Hash(hex.EncodeToString(sum[:]))
+}

@@ -1,0 +1,259 @@
+package phonesystem
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"portcullis.example/shared/access"
+	"portcullis.example/shared/audit"
+	"portcullis.example/shared/idempotency"
+	"portcullis.example/shared/input"
+	"portcullis.example/shared/mail"
+	"portcullis.example/shared/table"
+	"portcullis.example/shared/token"
+)
+
+// tries is how often a change that met another is judged anew.
+const tries = 5
+
+// Created is a phone system and the clear half of its gate key, which never
+// marshals: it is shown once.
+type Created struct {
+	PhoneSystem PhoneSystem `json:"phone_system"`
+	GateKey     string      `json:"-"`
+}
+
+// Create registers a phone system of the caller's partner, given name, host,
+// customer, profile, restricted paths and policy. It is locked from then on.
+// Errors: access.ErrForbidden, access.ErrNotFresh, ErrHostTaken, *input.Error,
+// idempotency.ErrReused.
+func (r *Registry) Create(ctx context.Context, caller access.Caller, once idempotency.Key, p PhoneSystem) (Created, error) {
+	created, _, err := idempotency.Do(ctx, r.Journal.Table, r.Journal.Second(), once, func(record func(Created) ([]table.Write, error)) (Created, error) {
+		if err := r.mayManage(caller, access.EveryPhoneSystem); err != nil {
+			return Created{}, err
+		}
+		if err := p.normalise(); err != nil {
+			return Created{}, err
+		}
+		created, writes, err := r.make(caller, p)
+		if err != nil {
+			return Created{}, err
+		}
+		recorded, err := record(created)
+		if err != nil {
+			return Created{}, err
+		}
+		id := created.PhoneSystem.ID
+		entry := audit.By(caller, audit.PhoneSystemCreated, id).On(id).With("host", p.Host).With("name", p.Name)
+		err = r.Journal.Commit(ctx, append(writes, recorded...), entry)
+		return created, hostConflict(err)
+	})
+	return created, err
+}
+
+func (r *Registry) mayManage(caller access.Caller, id string) error {
+	if !caller.May(access.ManagePhoneSystems, id) {
+		return access.ErrForbidden
+	}
+	return caller.Fresh(r.Journal.Second())
+}
+
+// make puts the host's claim first: hostConflict tells it apart by index.
+func (r *Registry) make(caller access.Caller, p PhoneSystem) (Created, []table.Write, error) {
+	id, err := r.Journal.IDs.New()
+	if err != nil {
+		return Created{}, nil, err
+	}
+	secret, err := token.New(r.Random, token.GateKey, id)
+	if err != nil {
+		return Created{}, nil, err
+	}
+	p.ID, p.PartnerID, p.CreatedAt = id, caller.PartnerID, r.Journal.Second()
+	p.Keys, p.Epoch = []GateKey{{Hash: token.HashOf(secret)}}, 0
+	claim, err := hostClaim(p)
+	if err != nil {
+		return Created{}, nil, err
+	}
+	writes, err := p.Writes(table.Absent())
+	return Created{PhoneSystem: p, GateKey: secret}, append([]table.Write{claim}, writes...), err
+}
+
+func hostClaim(p PhoneSystem) (table.Write, error) {
+	item, err := table.Encode(hostKey(p.PartnerID, p.Host), "host", map[string]string{"phone_system_id": p.ID})
+	return table.Put(item, table.Absent()), err
+}
+
+func hostConflict(err error) error {
+	var conflict *table.ConflictError
+	if errors.As(err, &conflict) && conflict.Index == 0 {
+		return ErrHostTaken
+	}
+	return err
+}
+
+// Change is what PATCH may change; what is nil stays. Policy gets what stands
+// and answers what shall be.
+type Change struct {
+	Name, Host, Customer, Profile *string
+	RestrictedPaths               *[]string
+	Policy                        func(Policy) Policy
+}
+
+func (c Change) apply(p PhoneSystem) (PhoneSystem, error) {
+	for _, field := range []struct {
+		to   *string
+		from *string
+	}{{&p.Name, c.Name}, {&p.Host, c.Host}, {&p.Customer, c.Customer}, {&p.Profile, c.Profile}} {
+		if field.from != nil {
+			*field.to = *field.from
+		}
+	}
+	if c.RestrictedPaths != nil {
+		for _, path := range p.RestrictedPaths {
+			if !slices.Contains(*c.RestrictedPaths, path) {
+				return p, input.Invalid("body.restricted_paths", "restricted paths are only ever added; the list must still contain %s", path)
+			}
+		}
+		p.RestrictedPaths = *c.RestrictedPaths
+	}
+	if c.Policy != nil {
+		p.Policy = c.Policy(p.Policy)
+	}
+	return p, p.normalise()
+}
+
+// Update changes a phone system. Errors: ErrNotFound, access.ErrForbidden,
+// access.ErrNotFresh, ErrHostTaken, *input.Error. A widened policy is told to
+// all administrators by mail.
+func (r *Registry) Update(ctx context.Context, caller access.Caller, id string, change Change) (PhoneSystem, error) {
+	return r.edit(ctx, caller, id, func(old PhoneSystem) (edited, error) {
+		next, err := change.apply(old)
+		if err != nil {
+			return edited{}, err
+		}
+		e := edited{next: next, entry: audit.By(caller, audit.PhoneSystemChanged, id).On(id)}
+		if next.Host != old.Host {
+			claim, err := hostClaim(next)
+			if err != nil {
+				return edited{}, err
+			}
+			e.first = []table.Write{claim}
+			e.more = []table.Write{table.Delete(hostKey(old.PartnerID, old.Host), table.Always())}
+			e.entry = e.entry.With("old_host", old.Host).With("host", next.Host)
+		}
+		if next.Policy.Wider(old.Policy) {
+			e.entry = e.entry.With("policy", "widened")
+			e.letter = "The unlock policy of " + next.Name + " was widened"
+		}
+		return e, nil
+	})
+}
+
+// Rotated is a new gate key in clear, shown once, and until when the old one
+// works; zero: not any more.
+type Rotated struct {
+	GateKey            string
+	PreviousValidUntil time.Time
+}
+
+// RotateKey replaces the gate key. The old one works KeyOverlap more unless it
+// is to be revoked; one that was replaced before does not. Errors: as Update.
+func (r *Registry) RotateKey(ctx context.Context, caller access.Caller, id string, revokePrevious bool) (Rotated, error) {
+	secret, err := token.New(r.Random, token.GateKey, id)
+	if err != nil {
+		return Rotated{}, ErrNotFound // an id that can't stand in a key names nothing
+	}
+	result := Rotated{GateKey: secret}
+	_, err = r.edit(ctx, caller, id, func(p PhoneSystem) (edited, error) {
+		keys := []GateKey{{Hash: token.HashOf(secret)}}
+		if !revokePrevious && len(p.Keys) > 0 {
+			result.PreviousValidUntil = r.Journal.Second().Add(KeyOverlap)
+			keys = append(keys, GateKey{Hash: p.Keys[0].Hash, Until: result.PreviousValidUntil})
+		}
+		p.Keys = keys
+		letter := "The gate key of " + p.Name + " was replaced"
+		return edited{next: p, entry: audit.By(caller, audit.GateKeyRotated, id).On(id), letter: letter}, nil
+	})
+	return result, err
+}
+
+// edited is what an edit makes of a phone system.
+type edited struct {
+	next   PhoneSystem
+	first  []table.Write // a claim, where the host changes
+	more   []table.Write
+	entry  audit.Entry
+	letter string // subject of a mail to all administrators; empty: none
+}
+
+// edit reads, checks the caller, and commits on the revision read; where
+// another change was first, it reads anew.
+func (r *Registry) edit(ctx context.Context, caller access.Caller, id string, change func(PhoneSystem) (edited, error)) (PhoneSystem, error) {
+	for range tries {
+		old, rev, err := r.Get(ctx, caller, id)
+		if err != nil {
+			return PhoneSystem{}, err
+		}
+		if err := r.mayManage(caller, id); err != nil {
+			return PhoneSystem{}, err
+		}
+		e, err := change(old)
+		if err != nil {
+			return PhoneSystem{}, err
+		}
+		if err = r.commit(ctx, caller, e, rev); !errors.Is(err, table.ErrConflict) {
+			return e.next, err
+		}
+	}
+	return PhoneSystem{}, table.ErrUnavailable
+}
+
+func (r *Registry) commit(ctx context.Context, caller access.Caller, e edited, rev table.Rev) error {
+	writes, err := e.next.Writes(table.Is(rev))
+	if err != nil {
+		return err
+	}
+	writes = append(append(e.first, writes...), e.more...)
+	if e.letter != "" {
+		text := e.letter + ".\n\nIt was changed by " + caller.Email + ". If this was not meant to happen, look into the audit of your control portal.\n"
+		post, err := r.Outbox.Post(ctx, mail.Letter{Administrators: caller.PartnerID, Subject: e.letter, Text: text})
+		if err != nil {
+			return err
+		}
+		writes = append(writes, post)
+	}
+	err = r.Journal.Commit(ctx, writes, e.entry)
+	if len(e.first) > 0 {
+		return hostConflict(err)
+	}
+	return err
+}
+
+// Delete removes a phone system; more are writes to commit with it, given the
+// record, such as what ends its windows. Errors: ErrNotFound,
+// access.ErrForbidden, access.ErrNotFresh.
+func (r *Registry) Delete(ctx context.Context, caller access.Caller, id string, more func(PhoneSystem) ([]table.Write, error)) error {
+	for range tries {
+		p, rev, err := r.Get(ctx, caller, id)
+		if err != nil {
+			return err
+		}
+		if err := r.mayManage(caller, id); err != nil {
+			return err
+		}
+		writes, err := more(p)
+		if err != nil {
+			return err
+		}
+		writes = append(writes, table.Delete(Key(id), table.Is(rev)),
+			table.Delete(table.Key{Partition: listing(p.PartnerID), Sort: id}, table.Always()),
+			table.Delete(hostKey(p.PartnerID, p.Host), table.Always()))
+		err = r.Journal.Commit(ctx, writes, audit.By(caller, audit.PhoneSystemDeleted, id).On(id).With("host", p.Host).With("name", p.Name))
+		if !errors.Is(err, table.ErrConflict) {
+			return err
+		}
+	}
+	return table.ErrUnavailable
+}

@@ -1,0 +1,255 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"slices"
+
+	"portcullis.example/shared/account"
+	"portcullis.example/shared/attempt"
+	"portcullis.example/shared/audit"
+	"portcullis.example/shared/mfa"
+	"portcullis.example/shared/table"
+	"portcullis.example/shared/token"
+)
+
+// SignedIn is a completed sign-in.
+type SignedIn struct {
+	User    account.User
+	Session Session
+	// Token is the session's, Device this browser's own for the next sign-in.
+	// Both are shown once.
+	Token  string
+	Device string
+	// RecoveryCodes are given at enrolment, once.
+	RecoveryCodes []string
+}
+
+// SecondFactor completes a sign-in. Errors: ErrBadAttempt, ErrMustEnroll,
+// attempt.ErrLocked, table.ErrUnavailable. One attempt is reserved; of parallel
+// ones with the same code one succeeds.
+func (d *Desk) SecondFactor(ctx context.Context, secret string, proof mfa.Proof, from Origin) (SignedIn, error) {
+	return d.complete(ctx, secret, attempt.Factor(proof.Method), from, func(s pendingState) (SignedIn, mfa.Factors, error) {
+		if !s.factors.Enrolled() {
+			return SignedIn{}, s.factors, ErrMustEnroll
+		}
+		factors, err := d.Factors.Verify(ctx, s.user.ID, s.factors, proof, s.tally.At)
+		return SignedIn{Session: Session{Method: proof.Method}}, factors, err
+	})
+}
+
+// Enroll begins an enrolment for somebody who has no second factor. Errors:
+// ErrBadAttempt, mfa.ErrEnrolled.
+func (d *Desk) Enroll(ctx context.Context, secret string, from Origin) (mfa.Enrollment, error) {
+	s, err := d.second(ctx, secret, attempt.Enrollment, from)
+	if err != nil {
+		return mfa.Enrollment{}, err
+	}
+	if s.factors.Enrolled() {
+		return mfa.Enrollment{}, mfa.ErrEnrolled
+	}
+	enrollment, err := d.Factors.Begin(ctx, s.user)
+	if err != nil {
+		return mfa.Enrollment{}, err
+	}
+	s.login.Pending = enrollment.Sealed
+	item, err := table.Encode(s.items[1].Key, "login", s.login)
+	if err != nil {
+		return mfa.Enrollment{}, err
+	}
+	item.Expires = s.login.Ends
+	err = d.Journal.Table.Apply(ctx, table.Put(item, table.Is(s.items[1].Rev)))
+	if errors.Is(err, table.ErrConflict) {
+		return mfa.Enrollment{}, ErrBadAttempt
+	}
+	return enrollment, err
+}
+
+// ConfirmEnrollment enrols the authenticator and completes the sign-in. Errors:
+// as SecondFactor, and mfa.ErrEnrolled.
+func (d *Desk) ConfirmEnrollment(ctx context.Context, secret, code string, from Origin) (SignedIn, error) {
+	return d.complete(ctx, secret, attempt.Enrollment, from, func(s pendingState) (SignedIn, mfa.Factors, error) {
+		if len(s.login.Pending) == 0 && !s.factors.Enrolled() {
+			return SignedIn{}, s.factors, mfa.ErrNotEnrolled
+		}
+		factors, codes, err := d.Factors.Confirm(ctx, s.user.ID, s.factors, s.login.Pending, code, s.tally.At)
+		return SignedIn{RecoveryCodes: codes, Session: Session{Method: mfa.TOTP}}, factors, err
+	})
+}
+
+// judge evaluates a second factor against the state as read, without writing.
+type judge func(pendingState) (SignedIn, mfa.Factors, error)
+
+// complete reserves once, judges, and commits on the revisions that the
+// judgement rested on; where another request was first, it judges anew.
+func (d *Desk) complete(ctx context.Context, secret string, factor attempt.Factor, from Origin, judge judge) (SignedIn, error) {
+	s, err := d.second(ctx, secret, factor, from)
+	if err != nil {
+		return SignedIn{}, err
+	}
+	if err := d.reserve(ctx, s); err != nil {
+		return SignedIn{}, err
+	}
+	reserved := s.tally.Attempt
+	for range tries {
+		done, factors, err := judge(s)
+		if err != nil {
+			return SignedIn{}, d.refused(ctx, s, reserved, factor, err)
+		}
+		done, err = d.signIn(ctx, s, reserved, factors, done)
+		if !errors.Is(err, table.ErrConflict) {
+			return done, err
+		}
+		if s, err = d.second(ctx, secret, factor, from); err != nil {
+			return SignedIn{}, err
+		}
+	}
+	return SignedIn{}, table.ErrUnavailable
+}
+
+// refused keeps the reserved attempt for a wrong code and returns it where
+// nothing was guessed.
+func (d *Desk) refused(ctx context.Context, s pendingState, reserved attempt.Attempt, factor attempt.Factor, err error) error {
+	switch {
+	case errors.Is(err, mfa.ErrWrong), errors.Is(err, mfa.ErrNotEnrolled):
+		return d.failed(ctx, s.user, reserved.Client, audit.LoginFailed, string(factor))
+	case errors.Is(err, mfa.ErrEnrolled), errors.Is(err, ErrMustEnroll):
+		return errors.Join(err, d.Journal.Table.Apply(ctx, reserved.GiveBack()...))
+	}
+	return err
+}
+
+// signIn commits a completed sign-in: factor used up, login token spent,
+// session made, counts cleared, in one transaction with its entries.
+func (d *Desk) signIn(ctx context.Context, s pendingState, reserved attempt.Attempt, factors mfa.Factors, done SignedIn) (SignedIn, error) {
+	enrolling := !s.factors.Enrolled()
+	var err error
+	var sessionWrite table.Write
+	done.Session, done.Token, sessionWrite, err = d.newSession(s.user, s.login.Delivery, done.Session.Method, s.client())
+	if err != nil {
+		return SignedIn{}, err
+	}
+	s.user.LastLoginAt, s.user.Methods = s.tally.At, nil
+	for _, method := range factors.Methods() {
+		s.user.Methods = append(s.user.Methods, string(method))
+	}
+	done.User = s.user
+	userWrite, err := s.user.Write(table.Is(s.items[0].Rev))
+	if err != nil {
+		return SignedIn{}, err
+	}
+	factorWrite, err := factors.Write(s.user.ID, s.items[2].Rev)
+	if err != nil {
+		return SignedIn{}, err
+	}
+	writes := append(reserved.GiveBack(), userWrite, factorWrite, sessionWrite, table.Delete(s.items[1].Key, table.Is(s.items[1].Rev)))
+	if !s.tally.known {
+		device, write, err := d.newDevice(s.user.ID)
+		if err != nil {
+			return SignedIn{}, err
+		}
+		done.Device, writes = device, append(writes, write)
+	}
+	return done, d.Journal.Commit(ctx, writes, signInEntries(s.user, done.Session, s.client(), enrolling)...)
+}
+
+func signInEntries(user account.User, made Session, client netip.Addr, enrolling bool) []audit.Entry {
+	entry := audit.Entry{Action: audit.LoginSucceeded, Actor: user.ID, Subject: made.ID, PartnerID: user.PartnerID, Outcome: audit.Success}
+	entry = entry.From(client).With("actor_email", user.Email).With("method", string(made.Method))
+	if !enrolling {
+		return []audit.Entry{entry}
+	}
+	enrolled := entry
+	enrolled.Action, enrolled.Subject = audit.MFAEnrolled, user.ID
+	return []audit.Entry{enrolled, entry}
+}
+
+func (d *Desk) newDevice(user string) (string, table.Write, error) {
+	secret, err := token.New(d.Random, token.Device, user)
+	if err != nil {
+		return "", table.Write{}, err
+	}
+	item, err := table.Encode(deviceKey(user, token.HashOf(secret)), "device", struct{}{})
+	item.Expires = d.Journal.Second().Add(deviceKept)
+	return secret, table.Put(item, table.Absent()), err
+}
+
+// SteppedUp is a second factor verified again. Token is empty where the level
+// did not rise, and the old token lives on.
+type SteppedUp struct {
+	Session Session
+	Token   string
+}
+
+// StepUp verifies a second factor again within a session. Where the session was
+// no longer fresh its level rises: it gets a new token and id, and the old ones
+// are dead. Errors: ErrBadAttempt for a wrong proof, ErrUnauthenticated where
+// the session ended meanwhile, attempt.ErrLocked, table.ErrUnavailable.
+func (d *Desk) StepUp(ctx context.Context, id Identity, secret string, proof mfa.Proof, from Origin) (SteppedUp, error) {
+	t := newTally(attempt.Factor(proof.Method), id.User.ID, id.User.ID, from, d.Journal.Second())
+	rests := []table.Key{mfa.Key(id.User.ID), sessionKey(id.User.ID, token.HashOf(secret))}
+	items, err := d.Journal.Table.GetAll(ctx, append(slices.Clone(rests), t.keys()...)...)
+	if err != nil {
+		return SteppedUp{}, err
+	}
+	t.take(items[2:], true)
+	if err := d.Guard.Reserve(ctx, t.Attempt, t.read); err != nil {
+		return SteppedUp{}, err
+	}
+	for range tries {
+		done, err := d.stepUp(ctx, id, items, proof, t.Attempt)
+		switch {
+		case errors.Is(err, mfa.ErrWrong), errors.Is(err, mfa.ErrNotEnrolled):
+			return SteppedUp{}, d.failed(ctx, id.User, from.Client, audit.StepUpFailed, string(proof.Method))
+		case !errors.Is(err, table.ErrConflict):
+			return done, err
+		}
+		if items, err = d.Journal.Table.GetAll(ctx, rests...); err != nil {
+			return SteppedUp{}, err
+		}
+	}
+	return SteppedUp{}, table.ErrUnavailable
+}
+
+func (d *Desk) stepUp(ctx context.Context, id Identity, items []table.Item, proof mfa.Proof, try attempt.Attempt) (SteppedUp, error) {
+	if !items[1].Exists() {
+		return SteppedUp{}, ErrUnauthenticated
+	}
+	factors, err := mfa.Read(items[0])
+	if err != nil {
+		return SteppedUp{}, err
+	}
+	factors, err = d.Factors.Verify(ctx, id.User.ID, factors, proof, try.At)
+	if err != nil {
+		return SteppedUp{}, err
+	}
+	factorWrite, err := factors.Write(id.User.ID, items[0].Rev)
+	if err != nil {
+		return SteppedUp{}, err
+	}
+	done, writes, err := d.raised(id, items[1], try)
+	if err != nil {
+		return SteppedUp{}, err
+	}
+	writes = append(append(writes, factorWrite), try.GiveBack()...)
+	return done, d.Journal.Commit(ctx, writes, audit.By(id.Caller, audit.StepUpSucceeded, done.Session.ID).With("method", string(proof.Method)))
+}
+
+// raised is the session after a step-up: itself where it was fresh still, else
+// a new one in its place that ends when the old one would have.
+func (d *Desk) raised(id Identity, item table.Item, try attempt.Attempt) (SteppedUp, []table.Write, error) {
+	if id.Caller.Fresh(try.At) == nil {
+		s := id.Session
+		s.MFAAt, s.SeenAt = try.At, try.At
+		write, err := d.sessionWrite(item.Key, s, table.Is(item.Rev))
+		return SteppedUp{Session: s}, []table.Write{write}, err
+	}
+	s, secret, _, err := d.newSession(id.User, id.Session.Delivery, id.Session.Method, try.Client)
+	if err != nil {
+		return SteppedUp{}, nil, err
+	}
+	s.CreatedAt, s.Ends = id.Session.CreatedAt, id.Session.Ends
+	write, err := d.sessionWrite(sessionKey(id.User.ID, token.HashOf(secret)), s, table.Absent())
+	return SteppedUp{Session: s, Token: secret}, []table.Write{table.Delete(item.Key, table.Is(item.Rev)), write}, err
+}

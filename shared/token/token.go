@@ -1,0 +1,140 @@
+// Package token makes and reads what Portcullis hands out: identifiers, which
+// are public and sort by time, and bearer secrets, of which only the SHA-256 is
+// ever stored. It guarantees that a secret carries 256 random bits, that a
+// secret of one kind is never read as another, and that reading has exactly one
+// spelling: a shortened, lengthened or re-cased secret is malformed or hashes
+// to something else.
+package token
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base32"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/oklog/ulid/v2"
+)
+
+// Kind is a secret's prefix. It tells secret scanners and readers what they
+// found.
+type Kind string
+
+// The kinds of secrets.
+const (
+	Session    Kind = "pcs"
+	Login      Kind = "pcl"
+	Invitation Kind = "pci"
+	Device     Kind = "pcd"
+	GateKey    Kind = "pcg"
+	Ticket     Kind = "pct"
+	Pass       Kind = "pcp"
+)
+
+// ErrMalformed is any text that is no secret of the wanted kind. What was wrong
+// with it is not told: the text may be somebody's secret.
+var ErrMalformed = errors.New("token: malformed")
+
+const secretBytes = 32
+
+var (
+	encoding = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
+	shape    = regexp.MustCompile(`^(pc[a-z])_([0-9A-Z]{1,40}(?:\.[0-9A-Z]{1,40}){0,3})_([a-z2-7]{52})$`)
+)
+
+// Hash is the lower-case hex SHA-256 of a whole secret: what is stored.
+type Hash string
+
+// HashOf hashes any secret text.
+func HashOf(secret string) Hash {
+	sum := sha256.Sum256([]byte(secret))
+	return Hash(hex.EncodeToString(sum[:]))
+}
+
+// Equal compares in constant time.
+func (h Hash) Equal(other Hash) bool {
+	return len(h) > 0 && subtle.ConstantTimeCompare([]byte(h), []byte(other)) == 1
+}
+
+// New makes a secret of a kind that names the ids under which its hash is
+// stored (one to four; each of digits and capitals). It fails only if random
+// does.
+func New(random io.Reader, kind Kind, ids ...string) (string, error) {
+	raw := make([]byte, secretBytes)
+	if _, err := io.ReadFull(random, raw); err != nil {
+		return "", fmt.Errorf("token: %w", err)
+	}
+	secret := string(kind) + "_" + strings.Join(ids, ".") + "_" + encoding.EncodeToString(raw)
+	if !shape.MatchString(secret) {
+		return "", fmt.Errorf("token: ids %q can't stand in a %s", ids, kind)
+	}
+	return secret, nil
+}
+
+// Parse reads a secret of the wanted kind with exactly n ids and answers them
+// with its hash, or ErrMalformed.
+func Parse(secret string, kind Kind, n int) (ids []string, hash Hash, err error) {
+	if len(secret) > 256 {
+		return nil, "", ErrMalformed
+	}
+	parts := shape.FindStringSubmatch(secret)
+	if parts == nil || parts[1] != string(kind) {
+		return nil, "", ErrMalformed
+	}
+	ids = strings.Split(parts[2], ".")
+	if len(ids) != n {
+		return nil, "", ErrMalformed
+	}
+	return ids, HashOf(secret), nil
+}
+
+// IDs makes identifiers: ULIDs, 26 characters, ascending in the order they were
+// made within one IDs and by the millisecond across several. Safe for
+// concurrent use.
+type IDs struct {
+	now     func() time.Time
+	mu      sync.Mutex
+	entropy *ulid.MonotonicEntropy
+}
+
+// NewIDs makes a source of identifiers from a clock and a source of randomness.
+func NewIDs(now func() time.Time, random io.Reader) *IDs {
+	return &IDs{now: now, entropy: ulid.Monotonic(random, 0)}
+}
+
+// New makes one identifier. It fails only if the randomness does.
+func (s *IDs) New() (string, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	id, err := ulid.New(ulid.Timestamp(s.now()), s.entropy)
+	if err != nil {
+		return "", fmt.Errorf("token: %w", err)
+	}
+	return id.String(), nil
+}
+
+// FirstID is below every identifier made at or after t, to the millisecond; for
+// ranges by time.
+func FirstID(t time.Time) string {
+	var id ulid.ULID
+	if err := id.SetTime(ulid.Timestamp(t)); err != nil {
+		return strings.Repeat("Z", ulid.EncodedSize)
+	}
+	return id.String()
+}
+
+// ValidID tells whether a text from outside has the shape of an identifier, so
+// that it may stand in a key.
+func ValidID(id string) bool {
+	if len(id) != ulid.EncodedSize {
+		return false
+	}
+	_, err := ulid.ParseStrict(id)
+	return err == nil && id == strings.ToUpper(id)
+}

@@ -1,0 +1,327 @@
+package unlock
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"portcullis.example/shared/access"
+	"portcullis.example/shared/account"
+	"portcullis.example/shared/attempt"
+	"portcullis.example/shared/audit"
+	"portcullis.example/shared/idempotency"
+	"portcullis.example/shared/input"
+	"portcullis.example/shared/phonesystem"
+	"portcullis.example/shared/table"
+	"portcullis.example/shared/token"
+)
+
+// Request is what opening a window takes.
+type Request struct {
+	PhoneSystemID string
+	// Seconds is the wanted length; nil: the policy's default.
+	Seconds   *int64
+	Reason    string
+	Reference string
+}
+
+// Opened is a window with the ticket for its first pass. The ticket never
+// marshals: it is shown once.
+type Opened struct {
+	Unlock Unlock `json:"unlock"`
+	// Host is the URL of the phone system, where the ticket is spent.
+	PassURL string `json:"pass_url"`
+	Ticket  string `json:"-"`
+}
+
+// PassPath is where a ticket is spent, on the phone system's own host.
+const PassPath = "/.portcullis/pass"
+
+// Open opens a window for the caller. It needs fresh MFA and a grant to unlock.
+// Errors: phonesystem.ErrNotFound, access.ErrForbidden, access.ErrNotFresh,
+// *AlreadyUnlockedError, *input.OutOfRangeError, *input.Error,
+// idempotency.ErrReused, table.ErrUnavailable. Of parallel ones one succeeds.
+func (b *Book) Open(ctx context.Context, caller access.Caller, once idempotency.Key, req Request) (Opened, error) {
+	opened, _, err := idempotency.Do(ctx, b.Journal.Table, b.Journal.Second(), once, func(record func(Opened) ([]table.Write, error)) (Opened, error) {
+		for range tries {
+			opened, err := b.open(ctx, caller, req, record)
+			if !errors.Is(err, table.ErrConflict) {
+				return opened, err
+			}
+		}
+		return Opened{}, table.ErrUnavailable
+	})
+	return opened, err
+}
+
+func (b *Book) open(ctx context.Context, caller access.Caller, req Request, record func(Opened) ([]table.Write, error)) (Opened, error) {
+	if !token.ValidID(req.PhoneSystemID) {
+		return Opened{}, phonesystem.ErrNotFound
+	}
+	network := attempt.Network(caller.Client)
+	items, err := b.Journal.Table.GetAll(ctx, phonesystem.Key(req.PhoneSystemID), account.UserKey(caller.UserID),
+		LeaseKey(caller.PartnerID, req.PhoneSystemID, caller.UserID), AddressKey(req.PhoneSystemID, network))
+	if err != nil {
+		return Opened{}, err
+	}
+	r, err := readRests(caller, items)
+	if err != nil {
+		return Opened{}, err
+	}
+	u, err := b.judge(caller, r, req)
+	if err != nil {
+		return Opened{}, err
+	}
+	if items[2].Exists() {
+		return Opened{}, b.standing(ctx, caller, r)
+	}
+	return b.commitOpen(ctx, caller, r, u, network, record)
+}
+
+// judge makes the record of the window asked for, if it may be opened.
+func (b *Book) judge(caller access.Caller, r rests, req Request) (Unlock, error) {
+	now := b.Journal.Second()
+	grant, err := caller.UnlockGrant(r.system.ID)
+	if err != nil {
+		return Unlock{}, err
+	}
+	if err := caller.Fresh(now); err != nil {
+		return Unlock{}, err
+	}
+	seconds, err := length(r.system.Policy, grant, req.Seconds)
+	if err != nil {
+		return Unlock{}, err
+	}
+	if err := req.check(r.system.Policy); err != nil {
+		return Unlock{}, err
+	}
+	id, err := b.Journal.IDs.New()
+	return Unlock{
+		ID: id, PartnerID: caller.PartnerID, PhoneSystemID: r.system.ID, UserID: caller.UserID,
+		OpenedAt: now, ExpiresAt: now.Add(time.Duration(seconds) * time.Second), Reason: req.Reason, Reference: req.Reference,
+		ClientIP: clientText(caller), Binding: r.system.Policy.Binding, ExtensionsLeft: r.system.Policy.MaxExtensions,
+		Role: grant.Role, SystemEpoch: r.system.Epoch, UserEpoch: caller.Epoch,
+	}, err
+}
+
+func clientText(caller access.Caller) string {
+	if !caller.Client.IsValid() {
+		return ""
+	}
+	return caller.Client.String()
+}
+
+func length(policy phonesystem.Policy, grant access.Grant, wanted *int64) (int64, error) {
+	limit, err := longest(policy, grant)
+	if err != nil {
+		return 0, err
+	}
+	if wanted == nil {
+		return min(policy.DefaultSeconds, limit), nil
+	}
+	if *wanted < phonesystem.ShortestWindow || *wanted > limit {
+		return 0, &input.OutOfRangeError{Location: "body.duration_seconds", Min: phonesystem.ShortestWindow, Max: limit}
+	}
+	return *wanted, nil
+}
+
+func (r Request) check(policy phonesystem.Policy) error {
+	var e input.Errors
+	e.Line(r.Reason, "body.reason", 0, 500)
+	e.Line(r.Reference, "body.ticket", 0, 200)
+	e.Require(policy.Reason == phonesystem.ReasonOptional || r.Reason != "", "body.reason", "this phone system's policy requires a reason")
+	return e.Err()
+}
+
+// standing answers for a lease that stands already: an open window, or one that
+// an epoch closed, which is first told its end.
+func (b *Book) standing(ctx context.Context, caller access.Caller, r rests) error {
+	if !r.lease.Dead(r.system.Epoch, caller.Epoch) {
+		return &AlreadyUnlockedError{UnlockID: r.lease.UnlockID}
+	}
+	if _, err := b.end(ctx, caller.PartnerID, r.lease.UnlockID, ending{end: Revoked, by: audit.System}); err != nil {
+		return err
+	}
+	return table.ErrConflict // the way is clear: judge anew
+}
+
+func (b *Book) commitOpen(ctx context.Context, caller access.Caller, r rests, u Unlock, network string, record func(Opened) ([]table.Write, error)) (Opened, error) {
+	opened := Opened{Unlock: u, PassURL: r.system.URL(PassPath)}
+	var ticket table.Write
+	var err error
+	if opened.Ticket, ticket, err = b.ticket(u); err != nil {
+		return Opened{}, err
+	}
+	lease := Lease{UnlockID: u.ID, PartnerID: u.PartnerID, OpenedAt: u.OpenedAt, ExpiresAt: u.ExpiresAt, Role: u.Role, SystemEpoch: u.SystemEpoch, UserEpoch: u.UserEpoch}
+	writes := append(r.checks(), ticket)
+	if u.Binding.ByAddress() && !u.Binding.ByPass() {
+		lease.bind(network)
+		bound, err := BindAddress(r.items[3], Holder{UserID: u.UserID, Role: u.Role}, u.ExpiresAt)
+		if err != nil {
+			return Opened{}, err
+		}
+		writes = append(writes, bound)
+	}
+	leaseWrite, err := lease.Write(r.items[2].Key, table.Absent())
+	if err != nil {
+		return Opened{}, err
+	}
+	recordWrite, err := u.write(table.Absent())
+	if err != nil {
+		return Opened{}, err
+	}
+	recorded, err := record(opened)
+	if err != nil {
+		return Opened{}, err
+	}
+	writes = append(append(writes, leaseWrite, recordWrite), recorded...)
+	return opened, b.Journal.Commit(ctx, writes, entry(caller, audit.UnlockOpened, u).With("binding", string(u.Binding)))
+}
+
+// Extend makes a window of the caller's longer, counted from its present end.
+// It needs fresh MFA. Errors: ErrNotFound, access.ErrForbidden (another user's,
+// or what granted it is gone), access.ErrNotFresh, ErrEnded, ErrNoExtension,
+// *input.OutOfRangeError, table.ErrUnavailable.
+func (b *Book) Extend(ctx context.Context, caller access.Caller, id string, seconds int64) (Unlock, error) {
+	for range tries {
+		u, err := b.extend(ctx, caller, id, seconds)
+		if !errors.Is(err, table.ErrConflict) {
+			return u, err
+		}
+	}
+	return Unlock{}, table.ErrUnavailable
+}
+
+func (b *Book) extend(ctx context.Context, caller access.Caller, id string, seconds int64) (Unlock, error) {
+	u, rev, err := b.mine(ctx, caller, id)
+	if err != nil {
+		return Unlock{}, err
+	}
+	if err := caller.Fresh(b.Journal.Second()); err != nil {
+		return Unlock{}, err
+	}
+	r, err := b.living(ctx, caller, u)
+	if err != nil {
+		return Unlock{}, err
+	}
+	if u.ExtensionsLeft <= 0 {
+		return Unlock{}, ErrNoExtension
+	}
+	limit, err := b.extensible(caller, r.system, u)
+	if err != nil {
+		return Unlock{}, err
+	}
+	if seconds < 1 || seconds > limit {
+		return Unlock{}, &input.OutOfRangeError{Location: "body.seconds", Min: 1, Max: limit}
+	}
+	u.ExpiresAt = u.ExpiresAt.Add(time.Duration(seconds) * time.Second)
+	u.ExtensionsLeft--
+	return u, b.commitExtend(ctx, caller, r, u, rev)
+}
+
+// extensible is how many seconds may still be added.
+func (b *Book) extensible(caller access.Caller, system phonesystem.PhoneSystem, u Unlock) (int64, error) {
+	grant := access.Grant{}
+	if u.Role == "" && !caller.Administrator {
+		return 0, access.ErrForbidden
+	}
+	if u.Role != "" {
+		role, ok := caller.Role(u.Role)
+		if !ok || !role.Grants(access.Unlock, u.PhoneSystemID) {
+			return 0, access.ErrForbidden
+		}
+		grant = access.Grant{Role: role.ID, Longest: role.MaxUnlockSeconds}
+	}
+	limit, err := longest(system.Policy, grant)
+	return limit - int64(u.ExpiresAt.Sub(u.OpenedAt)/time.Second), err
+}
+
+func (b *Book) commitExtend(ctx context.Context, caller access.Caller, r rests, u Unlock, rev table.Rev) error {
+	r.lease.ExpiresAt = u.ExpiresAt
+	leaseWrite, err := r.lease.Write(r.items[2].Key, table.Is(r.items[2].Rev))
+	if err != nil {
+		return err
+	}
+	recordWrite, err := u.write(table.Is(rev))
+	if err != nil {
+		return err
+	}
+	writes := append(r.checks(), leaseWrite, recordWrite)
+	addresses, err := b.prolong(ctx, r.lease, u)
+	if err != nil {
+		return err
+	}
+	return b.Journal.Commit(ctx, append(writes, addresses...), entry(caller, audit.UnlockExtended, u))
+}
+
+// prolong keeps the bound sources findable until the new end.
+func (b *Book) prolong(ctx context.Context, lease Lease, u Unlock) ([]table.Write, error) {
+	if u.Binding.ByPass() || len(lease.Networks) == 0 {
+		return nil, nil
+	}
+	keys := make([]table.Key, len(lease.Networks))
+	for i, network := range lease.Networks {
+		keys[i] = AddressKey(u.PhoneSystemID, network)
+	}
+	items, err := b.Journal.Table.GetAll(ctx, keys...)
+	if err != nil {
+		return nil, err
+	}
+	writes := make([]table.Write, len(items))
+	for i, item := range items {
+		if writes[i], err = BindAddress(item, Holder{UserID: u.UserID, Role: u.Role}, u.ExpiresAt); err != nil {
+			return nil, err
+		}
+	}
+	return writes, nil
+}
+
+// NewPass makes another ticket for the caller's own open window. Errors:
+// ErrNotFound, access.ErrForbidden, ErrEnded, table.ErrUnavailable.
+func (b *Book) NewPass(ctx context.Context, caller access.Caller, id string) (Opened, error) {
+	u, _, err := b.mine(ctx, caller, id)
+	if err != nil {
+		return Opened{}, err
+	}
+	r, err := b.living(ctx, caller, u)
+	if err != nil {
+		return Opened{}, err
+	}
+	opened := Opened{Unlock: u, PassURL: r.system.URL(PassPath)}
+	var write table.Write
+	if opened.Ticket, write, err = b.ticket(u); err != nil {
+		return Opened{}, err
+	}
+	return opened, b.Journal.Commit(ctx, []table.Write{write}, entry(caller, audit.PassIssued, u))
+}
+
+// mine reads an unlock that must be the caller's own.
+func (b *Book) mine(ctx context.Context, caller access.Caller, id string) (Unlock, table.Rev, error) {
+	u, rev, err := b.read(ctx, caller.PartnerID, id)
+	if err != nil {
+		return Unlock{}, 0, err
+	}
+	if u.UserID != caller.UserID {
+		return Unlock{}, 0, access.ErrForbidden
+	}
+	return u, rev, nil
+}
+
+// living reads what an open window rests on; ErrEnded where it is over.
+func (b *Book) living(ctx context.Context, caller access.Caller, u Unlock) (rests, error) {
+	if !u.Open(b.Journal.Second()) {
+		return rests{}, ErrEnded
+	}
+	items, err := b.Journal.Table.GetAll(ctx, phonesystem.Key(u.PhoneSystemID), account.UserKey(u.UserID), LeaseKey(u.PartnerID, u.PhoneSystemID, u.UserID))
+	if err != nil {
+		return rests{}, err
+	}
+	r, err := readRests(caller, items)
+	switch {
+	case err != nil:
+		return r, err
+	case r.lease.UnlockID != u.ID || r.lease.Dead(r.system.Epoch, caller.Epoch):
+		return r, ErrEnded
+	}
+	return r, nil
+}

@@ -146,6 +146,9 @@ func (d *Desk) pend(user account.User, factors mfa.Factors, delivery Delivery) (
 	if err != nil {
 		return Pending{}, table.Write{}, err
 	}
+	if delivery != Cookie {
+		delivery = Bearer
+	}
 	ends := d.Journal.Second().Add(loginKept)
 	item, err := table.Encode(loginKey(user.ID, token.HashOf(secret)), "login", login{Epoch: user.Epoch, Delivery: delivery, Ends: ends})
 	item.Expires = ends

@@ -79,6 +79,15 @@ type Unlock struct {
 // Open tells whether the window is open at now.
 func (u Unlock) Open(now time.Time) bool { return u.End == "" && now.Before(u.ExpiresAt) }
 
+// Told is the record as it will be once somebody has told its end: a window
+// whose time is over has expired.
+func (u Unlock) Told(now time.Time) Unlock {
+	if u.End != "" || u.Open(now) {
+		return u
+	}
+	return u.ended(ending{}, now)
+}
+
 func recordKey(partner, id string) table.Key {
 	return table.Key{Partition: "unlocks#" + partner, Sort: id}
 }

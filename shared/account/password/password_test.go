@@ -129,13 +129,14 @@ func TestAttack16UnknownUserCostsTheSame(t *testing.T) {
 }
 
 func TestAttack19HugeOrMalformedPasswordIsRefusedWithoutWork(t *testing.T) {
-	h := newHasher(t, Options{Ran: func() { t.Error("argon2 ran") }})
+	h := newHasher(t, Options{Ran: func() { panic("argon2 ran") }})
 	phc := hash{params: cheap(), salt: make([]byte, 16), tag: make([]byte, 32)}.String()
 	cases := []struct {
 		name, password string
 		want           error
 	}{
 		{"1 MB", strings.Repeat("a", 1<<20), ErrTooLong},
+		{"1 MB, size judged first", strings.Repeat("\x00", 1<<20), ErrTooLong},
 		{"1 MB of marks", "a" + strings.Repeat("\u0301", 1<<19), ErrTooLong},
 		{"257 emoji", distinctEmoji(257), ErrTooLong},
 		{"NUL", "kq7vz2m\x00wpx4r", ErrMalformed},

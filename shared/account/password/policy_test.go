@@ -48,6 +48,8 @@ func TestCheckRefuses(t *testing.T) {
 		{"one as l", "1etmein12345!", ErrCommon},
 		{"full-width", "ｐａｓｓｗｏｒｄ１２３４", ErrCommon},
 		{"accents", "pásswörd1234", ErrCommon},
+		{"letters as digits, any six digits", "Dr4gon849271", ErrCommon},
+		{"folding makes it longer than is judged", strings.Repeat("…", 100) + "kq7vz2mwpx4r", ErrCommon},
 		{"capitals", "PASSWORD1234", ErrCommon},
 		{"one long word", "congratulations", ErrCommon},
 		{"sentence of two words", "letmeinplease", ErrCommon},
@@ -71,13 +73,16 @@ func TestCheckRefuses(t *testing.T) {
 }
 
 func TestCheckAccepts(t *testing.T) {
-	about := []string{"Bob Lee", "bob@acme.example", "Acme"}
+	about := []string{"Bob Lee", "Li", "bob@acme.example", "Acme"}
 	policy := NewPolicy()
 	for _, password := range []string{
 		"correct horse battery staple",
 		"kq7vz2mwpx4r",
 		"Tr0ub4dor&3 in the attic",
 		"84-elephant-29-teapot",
+		"elephant4913772055",
+		"example+k7vq", // the top-level domain of the address is nobody's own
+		"li qli vk li7lib li",
 		"cat 918 273 645 pond",
 		"the acme of perfection, surely",
 		"глубокая синяя река",

@@ -134,9 +134,6 @@ func QRDataURI(uri string) (string, error) {
 	return "data:image/png;base64," + base64.StdEncoding.EncodeToString(picture), nil
 }
 
-// Format implements fmt.Formatter, for every verb.
-func (Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redacted) }
-
 // String implements fmt.Stringer.
 func (Secret) String() string { return redacted }
 

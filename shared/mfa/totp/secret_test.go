@@ -66,8 +66,10 @@ func TestSecretDoesNotLeak(t *testing.T) {
 			t.Errorf("%q leaks: %q", leak, out.String()[max(0, at-150):at+40])
 		}
 	}
-	if !strings.Contains(out.String(), redacted) {
-		t.Error("nothing says that a secret was left out")
+	for _, form := range []string{redacted + "\n", `msg=text s="` + redacted + `"`, `"msg":"json","s":"` + redacted + `"`} {
+		if !strings.Contains(out.String(), form) {
+			t.Errorf("nothing reads %q", form)
+		}
 	}
 }
 

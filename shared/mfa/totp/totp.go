@@ -69,9 +69,6 @@ func Match(secret Secret, code string, now time.Time, lastStep int64) (step int6
 	if !wellFormed(code) {
 		return 0, ErrMalformed
 	}
-	if secret.reveal == nil {
-		return 0, ErrSecret
-	}
 	current := Step(now)
 	latest, fresh, spent := int64(0), false, false
 	for candidate := current - skew; candidate <= current+skew; candidate++ {

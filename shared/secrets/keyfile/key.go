@@ -19,7 +19,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"io"
 	"log/slog"
 
 	"portcullis.example/shared/secrets"
@@ -129,9 +128,6 @@ func (k Key) Fingerprint() string {
 // such as the MAC of list cursors.
 func (k Key) Derive(label string) []byte { return k.material().derive(purposeDerive+label, keyBytes) }
 
-// Format implements fmt.Formatter, for every verb.
-func (Key) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redacted) }
-
 // String implements fmt.Stringer.
 func (Key) String() string { return redacted }
 
@@ -140,6 +136,3 @@ func (Key) GoString() string { return redacted }
 
 // LogValue implements slog.LogValuer.
 func (Key) LogValue() slog.Value { return slog.StringValue(redacted) }
-
-// MarshalText implements encoding.TextMarshaler, for JSON.
-func (Key) MarshalText() ([]byte, error) { return []byte(redacted), nil }

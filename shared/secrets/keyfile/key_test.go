@@ -202,8 +202,10 @@ func TestKeyDoesNotLeak(t *testing.T) {
 			}
 		}
 	}
-	if !strings.Contains(out.String(), redacted) {
-		t.Error("nothing says that a key was left out")
+	for _, form := range []string{redacted + "\n", "msg=text k=" + redacted, `"msg":"json","k":"` + redacted + `"`} {
+		if !strings.Contains(out.String(), form) {
+			t.Errorf("nothing reads %q", form)
+		}
 	}
 }
 

@@ -1,0 +1,120 @@
+package local
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"portcullis.example/infra/local/demo"
+	"portcullis.example/shared/access"
+	"portcullis.example/shared/account"
+	"portcullis.example/shared/audit"
+	"portcullis.example/shared/idempotency"
+	"portcullis.example/shared/phonesystem"
+)
+
+// Link is an invitation made by this start.
+type Link struct{ Email, URL string }
+
+// machine is who acts for whoever started the server, in a partner. It can't
+// open a window: nobody is signed in.
+func (s *System) machine(partner string) access.Caller {
+	return access.Caller{UserID: audit.System, PartnerID: partner, Administrator: true, MFAAt: s.Journal.Second()}
+}
+
+// InviteOperator invites the first operator, once in the installation's life.
+func (s *System) InviteOperator(ctx context.Context, email string) ([]Link, error) {
+	invited, first, err := s.Directory.InviteOperator(ctx, idempotency.Once("operator"), email)
+	if err != nil || !first {
+		return nil, err
+	}
+	return []Link{{invited.User.Email, invited.Link}}, nil
+}
+
+// Demonstration is what the stand-in phone system and its gate need, kept in
+// the data folder.
+type Demonstration struct {
+	PhoneSystemID string           `json:"phone_system_id"`
+	GateKey       string           `json:"gate_key"`
+	Administrator demo.Credentials `json:"administrator"`
+	Extension     demo.Credentials `json:"extension"`
+}
+
+// PrepareDemo makes the partner Demo, its administrator's invitation and Demo
+// PBX, once in the installation's life; what was made before is read back. The
+// gate key stands in a file, as at any gate; if it was lost, it is replaced.
+func (s *System) PrepareDemo(ctx context.Context, file, host string) (Demonstration, []Link, error) {
+	partner, invited, err := s.Directory.CreatePartner(ctx, s.machine(access.Operators), idempotency.Once("demo"),
+		account.Partner{Name: "Demo", SupportContact: "Demo Support, support@demo.example"}, "admin@demo.example")
+	if err != nil {
+		return Demonstration{}, nil, err
+	}
+	var links []Link
+	if invited.Link != "" {
+		links = []Link{{invited.User.Email, invited.Link}}
+	}
+	caller := s.machine(partner.ID)
+	created, err := s.Registry.Create(ctx, caller, idempotency.Once("demo pbx"), phonesystem.PhoneSystem{
+		Name: "Demo PBX", Host: host, Customer: "Demo", Profile: "3cx-v20", Policy: phonesystem.DefaultPolicy(),
+	})
+	if err != nil {
+		return Demonstration{}, nil, err
+	}
+	d, err := s.readDemo(file)
+	if err != nil {
+		return Demonstration{}, nil, err
+	}
+	if d.GateKey == "" {
+		d, err = s.newDemo(ctx, caller, created)
+		err = errors.Join(err, writeDemo(file, d))
+	}
+	return d, links, err
+}
+
+func (s *System) readDemo(file string) (d Demonstration, err error) {
+	text, err := os.ReadFile(file)
+	if errors.Is(err, os.ErrNotExist) {
+		return d, nil
+	}
+	if err != nil {
+		return d, err
+	}
+	if err := json.Unmarshal(text, &d); err != nil {
+		return d, fmt.Errorf("%s can't be read (%w); remove it, and the next start makes it anew", file, err)
+	}
+	return d, nil
+}
+
+func (s *System) newDemo(ctx context.Context, caller access.Caller, created phonesystem.Created) (Demonstration, error) {
+	d := Demonstration{
+		PhoneSystemID: created.PhoneSystem.ID, GateKey: created.GateKey,
+		Administrator: demo.Credentials{Name: "admin", Password: rand.Text()[:12]},
+		Extension:     demo.Credentials{Name: "100", Password: rand.Text()[:12]},
+	}
+	if d.GateKey != "" {
+		return d, nil
+	}
+	rotated, err := s.Registry.RotateKey(ctx, caller, d.PhoneSystemID, true)
+	d.GateKey = rotated.GateKey
+	return d, err
+}
+
+// writeDemo replaces the file whole, readable by its owner alone.
+func writeDemo(file string, d Demonstration) error {
+	if d.GateKey == "" {
+		return nil
+	}
+	text, err := json.MarshalIndent(d, "", "  ")
+	if err != nil {
+		return err
+	}
+	draft := filepath.Join(filepath.Dir(file), "."+filepath.Base(file)+".draft")
+	if err := os.WriteFile(draft, append(text, '\n'), 0o600); err != nil {
+		return err
+	}
+	return os.Rename(draft, file)
+}

@@ -1,0 +1,212 @@
+package local
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"time"
+
+	"portcullis.example/infra/local/demo"
+	"portcullis.example/shared/account/password"
+	"portcullis.example/shared/config"
+)
+
+// Server is an installation that serves. Make one with Start.
+type Server struct {
+	*System
+	folder  *Folder
+	demo    *demo.Demo
+	closers []func() error
+	log     *slog.Logger
+	servers []*http.Server
+	failed  chan error
+}
+
+// Greeting is what a start tells whoever started it.
+type Greeting struct {
+	BaseURL string
+	// Links are the invitations made by this start; none on a later one.
+	Links []Link
+	// Demo is nil without a demonstration.
+	Demo    *Demonstration
+	DemoURL string
+	Outbox  string
+}
+
+const stopWithin = 10 * time.Second
+
+// Start opens the data folder, does what the first start does, and listens. The
+// errors say what is wrong and what to do.
+func Start(ctx context.Context, c config.Config, now func() time.Time, log *slog.Logger) (_ *Server, _ Greeting, err error) {
+	folder, err := OpenFolder(ctx, c.Data, now)
+	if err != nil {
+		return nil, Greeting{}, err
+	}
+	s := &Server{folder: folder, log: log, failed: make(chan error, 2)}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.close())
+		}
+	}()
+	hasher, err := password.New(password.Options{Rand: rand.Reader, Params: password.DefaultParams()})
+	if err != nil {
+		return nil, Greeting{}, err
+	}
+	s.System = New(Ground{
+		Table: folder.Store, Sealer: folder.Key, CursorKey: folder.Key.Derive("cursors"), Hasher: hasher,
+		Sender: Outbox{Folder: folder.file(outboxName), From: "portcullis@localhost"},
+		Now:    now, Random: rand.Reader, Log: log, BaseURL: c.BaseURL, Sessions: c.Sessions,
+	})
+	g := Greeting{BaseURL: c.BaseURL, Outbox: folder.file(outboxName)}
+	if g.Links, err = s.InviteOperator(ctx, c.OperatorEmail); err != nil {
+		return nil, Greeting{}, fmt.Errorf("the operator can't be invited: %w", err)
+	}
+	if c.DemoAddr != "" {
+		if err := s.startDemo(ctx, c, now, &g); err != nil {
+			return nil, Greeting{}, err
+		}
+	}
+	return s, g, s.listen(c.Addr, s.API)
+}
+
+// startDemo prepares the demonstration and listens for it.
+func (s *Server) startDemo(ctx context.Context, c config.Config, now func() time.Time, g *Greeting) error {
+	_, port, err := net.SplitHostPort(c.DemoAddr)
+	if err != nil {
+		return fmt.Errorf("%w: -demo-addr: %w", config.ErrConfig, err)
+	}
+	host := "pbx.localhost:" + port
+	d, links, err := s.PrepareDemo(ctx, s.folder.file(demoName), host)
+	if err != nil {
+		return fmt.Errorf("the demonstration can't be prepared: %w", err)
+	}
+	g.Links, g.Demo, g.DemoURL = append(g.Links, links...), &d, "http://"+host
+	backend, memory := demo.InProcess(&url.URL{Scheme: "http", Host: "portcullis"}, s.API)
+	s.closers = append(s.closers, memory.Close)
+	s.demo, err = demo.New(demo.Options{
+		PublicHost: host, Portcullis: backend, GateKey: func() string { return d.GateKey },
+		Administrator: d.Administrator, Extension: d.Extension, Now: now, Random: rand.Reader, Log: s.log,
+	})
+	if err != nil {
+		return err
+	}
+	s.closers = append(s.closers, s.demo.Close)
+	return s.listen(c.DemoAddr, s.demo)
+}
+
+// listen serves a handler on an address in the background.
+func (s *Server) listen(address string, handler http.Handler) error {
+	listener, err := net.Listen("tcp", address)
+	if err != nil {
+		return fmt.Errorf("%w; if another program has this address, choose another with -addr and -demo-addr", err)
+	}
+	server := &http.Server{
+		Handler: handler, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 128 << 10,
+		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+	}
+	s.servers = append(s.servers, server)
+	go func() {
+		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			s.failed <- err
+		}
+	}()
+	return nil
+}
+
+// Run does what is scheduled until ctx ends or a listener fails, then stops
+// gracefully: requests under way are answered, the store is closed.
+func (s *Server) Run(ctx context.Context) error {
+	ticks := time.NewTicker(time.Second)
+	defer ticks.Stop()
+	for {
+		select {
+		case <-ticks.C:
+			s.Tick(ctx)
+		case err := <-s.failed:
+			return errors.Join(err, s.Stop())
+		case <-ctx.Done():
+			return s.Stop()
+		}
+	}
+}
+
+// reapAtOnce is how many expired items one tick removes at most.
+const reapAtOnce = 500
+
+// Tick does once what is scheduled. What fails is logged, and the next tick
+// meets it again.
+func (s *Server) Tick(ctx context.Context) {
+	attempt := func(what string, err error) {
+		if err != nil && ctx.Err() == nil {
+			s.log.WarnContext(ctx, what, slog.Any("error", err))
+		}
+	}
+	_, err := s.Auditor.Run(ctx)
+	attempt("telling the ends of windows failed", err)
+	_, err = s.Courier.Deliver(ctx)
+	attempt("delivering mail failed", err)
+	_, err = s.folder.Store.Reap(ctx, reapAtOnce, s.Courier.Removed)
+	attempt("removing what has expired failed", err)
+	attempt("recording when gates were seen failed", s.Keeper.Flush(ctx))
+}
+
+// Stop ends the server: no new requests, those under way answered, what is only
+// in memory written, the store closed.
+func (s *Server) Stop() error {
+	ctx, cancel := context.WithTimeout(context.Background(), stopWithin)
+	defer cancel()
+	var err error
+	for _, server := range s.servers {
+		err = errors.Join(err, server.Shutdown(ctx))
+	}
+	return errors.Join(err, s.Keeper.Flush(ctx), s.close())
+}
+
+func (s *Server) close() error {
+	var err error
+	for _, server := range s.servers {
+		err = errors.Join(err, server.Close())
+	}
+	for _, closer := range s.closers {
+		err = errors.Join(err, closer())
+	}
+	return errors.Join(err, s.folder.Store.Close())
+}
+
+// Write prints the greeting for a person.
+func (g Greeting) Write(w io.Writer) error {
+	p := &printer{w: w}
+	p.line("Portcullis answers at %s", g.BaseURL)
+	if len(g.Links) > 0 {
+		p.line("\nInvitations (also as mails in %s):", g.Outbox)
+	}
+	for _, link := range g.Links {
+		p.line("  %-22s %s", link.Email, link.URL)
+	}
+	if g.Demo != nil {
+		p.line("\nDemonstration: a stand-in phone system behind its gate at %s", g.DemoURL)
+		p.line("  phone system id        %s", g.Demo.PhoneSystemID)
+		p.line("  its administrator      user %s, password %s", g.Demo.Administrator.Name, g.Demo.Administrator.Password)
+		p.line("  an extension user      user %s, password %s", g.Demo.Extension.Name, g.Demo.Extension.Password)
+		p.line("\nThe console there stays locked until you open a window: see \"The walk\" in README.md.")
+	}
+	p.line("\nStop with Ctrl-C.")
+	return p.err
+}
+
+type printer struct {
+	w   io.Writer
+	err error
+}
+
+func (p *printer) line(format string, values ...any) {
+	if p.err == nil {
+		_, p.err = fmt.Fprintf(p.w, format+"\n", values...)
+	}
+}

@@ -1,0 +1,190 @@
+// Package web is what every handler stands on: it decodes and encodes, finds
+// out who is asking, turns errors into problems and sets the headers that keep
+// browsers safe. It guarantees that a route answers without a living session
+// only if it says so, that a cookie never acts for a page of another origin,
+// that unknown fields, large bodies and other content types are refused, and
+// that an unexpected error tells nothing but the number of its occurrence.
+package web
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"portcullis.example/shared/session"
+	"portcullis.example/shared/token"
+)
+
+// MaxBody is the largest request body in bytes.
+const MaxBody = 64 << 10
+
+// Options are what an API needs.
+type Options struct {
+	// BaseURL is the control portal's, without a slash at its end.
+	BaseURL string
+	Desk    *session.Desk
+	IDs     *token.IDs
+	Log     *slog.Logger
+	// CursorKey authenticates the cursors of lists.
+	CursorKey []byte
+}
+
+// API is the routes of one process. Routes are added before it serves; then it
+// is safe for concurrent use.
+type API struct {
+	huma.API
+	mux  *http.ServeMux
+	desk *session.Desk
+	ids  *token.IDs
+	log  *slog.Logger
+
+	Cookies Cookies
+	Cursors Cursors
+}
+
+// New makes an API without routes, but for /openapi.json.
+func New(o Options) *API {
+	mux := http.NewServeMux()
+	config := huma.Config{
+		OpenAPI: &huma.OpenAPI{
+			OpenAPI: "3.1.0",
+			Info:    &huma.Info{Title: "Portcullis", Version: "1", Description: "Keeps the admin consoles of phone systems locked, and opens them for who proves a second factor."},
+			Servers: []*huma.Server{{URL: o.BaseURL}},
+			Components: &huma.Components{
+				Schemas: huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer),
+				SecuritySchemes: map[string]*huma.SecurityScheme{
+					"session": {Type: "http", Scheme: "bearer", Description: "the session token, or the session cookie"},
+					"gateKey": {Type: "http", Scheme: "bearer", Description: "the key of one phone system's gate"},
+				},
+			},
+		},
+		OpenAPIPath:                  "/openapi",
+		Formats:                      huma.DefaultFormats,
+		DefaultFormat:                "application/json",
+		RejectUnknownQueryParameters: true,
+		Transformers:                 []huma.Transformer{refine},
+	}
+	return &API{
+		API: humago.New(mux, config), mux: mux, desk: o.Desk, ids: o.IDs, log: o.Log,
+		Cookies: newCookies(o.BaseURL), Cursors: Cursors{key: o.CursorKey},
+	}
+}
+
+// Route declares one operation. The OpenAPI document is made from these.
+type Route struct {
+	Method, Path string
+	ID           string // operationId
+	Summary      string
+	Tag          string
+	Status       int // of success; zero: 200
+	// Public routes answer without a session.
+	Public bool
+	// Errors are the statuses it may answer beside those that all do.
+	Errors []int
+}
+
+func (r Route) operation() huma.Operation {
+	op := huma.Operation{
+		OperationID: r.ID, Method: r.Method, Path: r.Path, Summary: r.Summary, Tags: []string{r.Tag},
+		DefaultStatus: r.Status, MaxBodyBytes: MaxBody,
+	}
+	op.Errors = append([]int{http.StatusInternalServerError, http.StatusServiceUnavailable}, r.Errors...)
+	if !r.Public {
+		op.Security = []map[string][]string{{"session": {}}}
+		op.Errors = append(op.Errors, http.StatusUnauthorized)
+	}
+	return op
+}
+
+// Register adds a route. The handler gets a context in which Identity and
+// Origin answer; its errors are mapped by the one table.
+func Register[I, O any](a *API, r Route, handler func(context.Context, *I) (*O, error)) {
+	op := r.operation()
+	op.Middlewares = huma.Middlewares{ourStatuses}
+	if !r.Public {
+		op.Middlewares = append(op.Middlewares, a.authenticate)
+	}
+	huma.Register(a.API, op, func(ctx context.Context, in *I) (*O, error) {
+		out, err := handler(ctx, in)
+		if err != nil {
+			return nil, a.fail(ctx, err)
+		}
+		return out, nil
+	})
+}
+
+// Handle adds a route that reads and writes HTTP itself, and its description.
+func (a *API) Handle(op *huma.Operation, handler http.Handler) {
+	a.OpenAPI().AddOperation(op)
+	a.mux.Handle(op.Method+" "+op.Path, handler)
+}
+
+// statusContext lets huma's own refusals have API.md's statuses.
+type statusContext struct{ humaContext }
+
+type humaContext huma.Context
+
+func (c statusContext) SetStatus(status int) { c.humaContext.SetStatus(ourStatus(status)) }
+
+// Unwrap is how humago finds the request.
+func (c statusContext) Unwrap() huma.Context { return c.humaContext }
+
+func ourStatuses(ctx huma.Context, next func(huma.Context)) { next(statusContext{ctx}) }
+
+// authenticate lets nobody past without a living session.
+func (a *API) authenticate(ctx huma.Context, next func(huma.Context)) {
+	r, w := humago.Unwrap(ctx)
+	id, secret, err := a.identify(r)
+	if err != nil {
+		a.fail(r.Context(), err).Write(w)
+		return
+	}
+	next(huma.WithValue(huma.WithValue(ctx, identityKey{}, id), secretKey{}, secret))
+}
+
+func (a *API) identify(r *http.Request) (session.Identity, string, error) {
+	secret, byCookie, err := a.credential(r)
+	if err != nil {
+		return session.Identity{}, "", err
+	}
+	id, err := a.desk.Authenticate(r.Context(), secret, OriginOf(r.Context()).Client)
+	if err != nil {
+		return session.Identity{}, "", err
+	}
+	if id.Session.Delivery == session.Cookie != byCookie {
+		return session.Identity{}, "", session.ErrUnauthenticated
+	}
+	return id, secret, nil
+}
+
+// credential is the bearer token, or the cookie of a page of ours.
+func (a *API) credential(r *http.Request) (secret string, byCookie bool, err error) {
+	if values := r.Header.Values("Authorization"); len(values) > 0 {
+		secret, ok := strings.CutPrefix(values[0], "Bearer ")
+		if !ok || len(values) > 1 {
+			return "", false, session.ErrUnauthenticated
+		}
+		return secret, false, nil
+	}
+	secret, ok := a.Cookies.session(r)
+	if !ok {
+		return "", false, session.ErrUnauthenticated
+	}
+	return secret, true, a.Cookies.sameOrigin(r)
+}
+
+type identityKey struct{}
+
+type secretKey struct{}
+
+// Identity is who is asking. It panics on a Public route, which has nobody.
+func Identity(ctx context.Context) session.Identity {
+	return ctx.Value(identityKey{}).(session.Identity)
+}
+
+// Secret is the session token that the request came with.
+func Secret(ctx context.Context) string { return ctx.Value(secretKey{}).(string) }

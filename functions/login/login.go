@@ -56,13 +56,14 @@ func viewPending(p session.Pending) *pendingView {
 	return view
 }
 
-type delivery struct {
+// Delivered says how the session is to travel.
+type Delivered struct {
 	Delivery session.Delivery `json:"delivery,omitempty" enum:"bearer,cookie" default:"bearer"`
 }
 
 // check: whoever wants a cookie must be a page of ours, or another page could
 // sign somebody in to an account that is not theirs.
-func (d delivery) check(ctx context.Context) error {
+func (d Delivered) check(ctx context.Context) error {
 	if d.Delivery == session.Cookie {
 		return web.SameOrigin(ctx)
 	}
@@ -73,7 +74,7 @@ type loginInput struct {
 	Body struct {
 		Email    string `json:"email" maxLength:"1000"`
 		Password string `json:"password" maxLength:"4096"`
-		delivery
+		Delivered
 	}
 }
 
@@ -94,7 +95,7 @@ type acceptInput struct {
 		Token    string `json:"token" maxLength:"256"`
 		Name     string `json:"name,omitempty" maxLength:"200"`
 		Password string `json:"password" maxLength:"4096"`
-		delivery
+		Delivered
 	}
 }
 
@@ -180,23 +181,24 @@ func (f Function) viewSignedIn(done session.SignedIn) *signedInView {
 	return view
 }
 
-type proof struct {
+// Proof is a second factor as shown.
+type Proof struct {
 	Method    mfa.Method     `json:"method" enum:"totp,recovery_code,passkey"`
 	Code      string         `json:"code,omitempty" maxLength:"100"`
 	Assertion map[string]any `json:"assertion,omitempty"`
 }
 
-func (p proof) proof() mfa.Proof { return mfa.Proof{Method: p.Method, Code: p.Code} }
+func (p Proof) proof() mfa.Proof { return mfa.Proof{Method: p.Method, Code: p.Code} }
 
 type mfaInput struct {
 	Body struct {
 		LoginToken string `json:"login_token" maxLength:"256"`
-		proof
+		Proof
 	}
 }
 
 func (f Function) mfa(ctx context.Context, in *mfaInput) (*signedInView, error) {
-	done, err := f.Desk.SecondFactor(ctx, in.Body.LoginToken, in.Body.proof.proof(), web.OriginOf(ctx))
+	done, err := f.Desk.SecondFactor(ctx, in.Body.LoginToken, in.Body.proof(), web.OriginOf(ctx))
 	if err != nil {
 		return nil, err
 	}
@@ -258,7 +260,7 @@ func (f Function) get(ctx context.Context, _ *struct{}) (*identityView, error) {
 	return view, nil
 }
 
-type stepUpInput struct{ Body proof }
+type stepUpInput struct{ Body Proof }
 
 type stepUpView struct {
 	SetCookie []http.Cookie `header:"Set-Cookie"`

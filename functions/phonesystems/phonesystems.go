@@ -111,25 +111,26 @@ func (f Function) view(ctx context.Context, p phonesystem.PhoneSystem) (systemVi
 	return newView(p, open[p.ID], seen[p.ID]), err
 }
 
-type filter struct {
+// Filter is what the list is narrowed by.
+type Filter struct {
 	Customer string `query:"customer" maxLength:"200"`
 	Text     string `query:"q" maxLength:"200" doc:"part of name, host or customer"`
 }
 
 type listInput struct {
 	web.Paging
-	filter
+	Filter
 }
 
 type listView struct{ Body web.Items[systemView] }
 
 func (f Function) list(ctx context.Context, in *listInput) (*listView, error) {
-	after, err := f.API.Cursors.Open(ctx, path, in.filter, in.Cursor)
+	after, err := f.API.Cursors.Open(ctx, path, in.Filter, in.Cursor)
 	if err != nil {
 		return nil, err
 	}
 	caller := web.Identity(ctx).Caller
-	page, next, err := f.Registry.List(ctx, caller, phonesystem.Filter(in.filter), after, in.Limit)
+	page, next, err := f.Registry.List(ctx, caller, phonesystem.Filter(in.Filter), after, in.Limit)
 	if err != nil {
 		return nil, err
 	}
@@ -141,7 +142,7 @@ func (f Function) list(ctx context.Context, in *listInput) (*listView, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := &listView{Body: web.Items[systemView]{Items: []systemView{}, Next: f.API.Cursors.Seal(ctx, path, in.filter, next)}}
+	out := &listView{Body: web.Items[systemView]{Items: []systemView{}, Next: f.API.Cursors.Seal(ctx, path, in.Filter, next)}}
 	for _, p := range page {
 		out.Body.Items = append(out.Body.Items, newView(p, open[p.ID], seen[p.ID]))
 	}
@@ -180,11 +181,12 @@ func (f Function) create(ctx context.Context, in *createInput) (*oneView, error)
 	return out, nil
 }
 
-type idInput struct {
+// IDInput names one object in the path.
+type IDInput struct {
 	ID string `path:"id" maxLength:"64"`
 }
 
-func (f Function) get(ctx context.Context, in *idInput) (*oneView, error) {
+func (f Function) get(ctx context.Context, in *IDInput) (*oneView, error) {
 	p, _, err := f.Registry.Get(ctx, web.Identity(ctx).Caller, in.ID)
 	if err != nil {
 		return nil, err
@@ -194,7 +196,7 @@ func (f Function) get(ctx context.Context, in *idInput) (*oneView, error) {
 }
 
 type changeInput struct {
-	idInput
+	IDInput
 	Body struct {
 		Name            *string      `json:"name,omitempty"`
 		Host            *string      `json:"host,omitempty"`
@@ -219,7 +221,7 @@ func (f Function) change(ctx context.Context, in *changeInput) (*oneView, error)
 
 // remove also tells the windows' ends; what a crash leaves untold, the auditor
 // tells.
-func (f Function) remove(ctx context.Context, in *idInput) (*struct{}, error) {
+func (f Function) remove(ctx context.Context, in *IDInput) (*struct{}, error) {
 	caller := web.Identity(ctx).Caller
 	err := f.Registry.Delete(ctx, caller, in.ID, func(p phonesystem.PhoneSystem) ([]table.Write, error) {
 		return f.Book.Deleting(caller, p)
@@ -231,7 +233,7 @@ func (f Function) remove(ctx context.Context, in *idInput) (*struct{}, error) {
 }
 
 type rotateInput struct {
-	idInput
+	IDInput
 	Body *struct {
 		RevokePrevious bool `json:"revoke_previous,omitempty"`
 	}

@@ -25,7 +25,8 @@ func (f Function) Routes() {
 	web.Register(f.API, web.Route{Method: http.MethodGet, Path: path, ID: "list-audit", Summary: "Search the audit, newest first", Tag: "Audit and evidence", Errors: []int{403, 422}}, f.list)
 }
 
-type filter struct {
+// Filter is what the list is narrowed by.
+type Filter struct {
 	From        time.Time    `query:"from"`
 	To          time.Time    `query:"to" doc:"exclusive"`
 	Actor       string       `query:"actor" maxLength:"64"`
@@ -35,7 +36,7 @@ type filter struct {
 
 type listInput struct {
 	web.Paging
-	filter
+	Filter
 }
 
 type entryView struct {
@@ -53,15 +54,15 @@ type entryView struct {
 type listView struct{ Body web.Items[entryView] }
 
 func (f Function) list(ctx context.Context, in *listInput) (*listView, error) {
-	after, err := f.API.Cursors.Open(ctx, path, in.filter, in.Cursor)
+	after, err := f.API.Cursors.Open(ctx, path, in.Filter, in.Cursor)
 	if err != nil {
 		return nil, err
 	}
-	page, next, err := f.Journal.List(ctx, web.Identity(ctx).Caller, audit.Filter(in.filter), after, in.Limit)
+	page, next, err := f.Journal.List(ctx, web.Identity(ctx).Caller, audit.Filter(in.Filter), after, in.Limit)
 	if err != nil {
 		return nil, err
 	}
-	out := &listView{Body: web.Items[entryView]{Items: []entryView{}, Next: f.API.Cursors.Seal(ctx, path, in.filter, next)}}
+	out := &listView{Body: web.Items[entryView]{Items: []entryView{}, Next: f.API.Cursors.Seal(ctx, path, in.Filter, next)}}
 	for _, e := range page {
 		if e.Details == nil {
 			e.Details = map[string]string{}

@@ -107,7 +107,8 @@ func (f Function) withPass(opened unlock.Opened) *oneView {
 	return out
 }
 
-type idInput struct {
+// IDInput names one object in the path.
+type IDInput struct {
 	ID string `path:"id" maxLength:"64"`
 }
 
@@ -117,7 +118,7 @@ type lockView struct {
 	}
 }
 
-func (f Function) lock(ctx context.Context, in *idInput) (*lockView, error) {
+func (f Function) lock(ctx context.Context, in *IDInput) (*lockView, error) {
 	closed, err := f.Book.Lock(ctx, web.Identity(ctx).Caller, in.ID)
 	if err != nil {
 		return nil, err
@@ -127,7 +128,8 @@ func (f Function) lock(ctx context.Context, in *idInput) (*lockView, error) {
 	return out, nil
 }
 
-type filter struct {
+// Filter is what the list is narrowed by.
+type Filter struct {
 	State       string    `query:"state" enum:"open,ended"`
 	PhoneSystem string    `query:"phone_system" maxLength:"64"`
 	User        string    `query:"user" maxLength:"64"`
@@ -137,28 +139,28 @@ type filter struct {
 
 type listInput struct {
 	web.Paging
-	filter
+	Filter
 }
 
 type listView struct{ Body web.Items[unlockView] }
 
 func (f Function) list(ctx context.Context, in *listInput) (*listView, error) {
-	after, err := f.API.Cursors.Open(ctx, path, in.filter, in.Cursor)
+	after, err := f.API.Cursors.Open(ctx, path, in.Filter, in.Cursor)
 	if err != nil {
 		return nil, err
 	}
-	page, next, err := f.Book.List(ctx, web.Identity(ctx).Caller, unlock.Filter(in.filter), after, in.Limit)
+	page, next, err := f.Book.List(ctx, web.Identity(ctx).Caller, unlock.Filter(in.Filter), after, in.Limit)
 	if err != nil {
 		return nil, err
 	}
-	out := &listView{Body: web.Items[unlockView]{Items: []unlockView{}, Next: f.API.Cursors.Seal(ctx, path, in.filter, next)}}
+	out := &listView{Body: web.Items[unlockView]{Items: []unlockView{}, Next: f.API.Cursors.Seal(ctx, path, in.Filter, next)}}
 	for _, u := range page {
 		out.Body.Items = append(out.Body.Items, f.view(u))
 	}
 	return out, nil
 }
 
-func (f Function) get(ctx context.Context, in *idInput) (*oneView, error) {
+func (f Function) get(ctx context.Context, in *IDInput) (*oneView, error) {
 	u, err := f.Book.Get(ctx, web.Identity(ctx).Caller, in.ID)
 	return &oneView{Body: f.view(u)}, err
 }
@@ -181,7 +183,7 @@ type newPassView struct {
 	}
 }
 
-func (f Function) pass(ctx context.Context, in *idInput) (*newPassView, error) {
+func (f Function) pass(ctx context.Context, in *IDInput) (*newPassView, error) {
 	opened, err := f.Book.NewPass(ctx, web.Identity(ctx).Caller, in.ID)
 	if err != nil {
 		return nil, err
@@ -191,7 +193,7 @@ func (f Function) pass(ctx context.Context, in *idInput) (*newPassView, error) {
 	return out, nil
 }
 
-func (f Function) close(ctx context.Context, in *idInput) (*oneView, error) {
+func (f Function) close(ctx context.Context, in *IDInput) (*oneView, error) {
 	u, err := f.Book.Close(ctx, web.Identity(ctx).Caller, in.ID)
 	return &oneView{Body: f.view(u)}, err
 }

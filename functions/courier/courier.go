@@ -6,7 +6,6 @@ package courier
 
 import (
 	"context"
-	"errors"
 
 	"portcullis.example/shared/account"
 	"portcullis.example/shared/mail"
@@ -22,24 +21,15 @@ type Function struct {
 	Sender    mail.Sender
 }
 
-// Deliver sends every letter that is due, and answers how many went out.
-func (f Function) Deliver(ctx context.Context) (int, error) { return f.Outbox.Deliver(ctx, f.send) }
+// post hands letters in.
+type post struct {
+	mail.Sender
+	*account.Directory
+}
 
-// send gives a letter to administrators to each of them.
-func (f Function) send(ctx context.Context, letter mail.Letter) error {
-	if letter.Administrators == "" {
-		return f.Sender.Send(ctx, letter)
-	}
-	emails, err := f.Directory.AdministratorEmails(ctx, letter.Administrators)
-	if err != nil {
-		return err
-	}
-	for _, email := range emails {
-		one := letter
-		one.To = email
-		err = errors.Join(err, f.Sender.Send(ctx, one))
-	}
-	return err
+// Deliver sends every letter that is due, and answers how many went out.
+func (f Function) Deliver(ctx context.Context) (int, error) {
+	return f.Outbox.Deliver(ctx, post{f.Sender, f.Directory})
 }
 
 // Removed takes an item that the store removed because it had expired.

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -44,7 +45,7 @@ func (f Function) Routes() {
 	}
 	f.API.Handle(describe(http.MethodGet, "/v1/gate/decision", "decide", "May this request pass?", "204", "401", "403", "503"), http.HandlerFunc(f.decision))
 	f.API.Handle(describe(http.MethodGet, "/v1/gate/pass", "show-pass", "The page that posts a ticket", "200", "401", "403", "503"), http.HandlerFunc(f.showPass))
-	f.API.Handle(describe(http.MethodPost, "/v1/gate/pass", "admit", "Spend a ticket and set the pass", "303", "401", "403", "409", "503"), http.HandlerFunc(f.admit))
+	f.API.Handle(describe(http.MethodPost, "/v1/gate/pass", "admit", "Spend a ticket and set the pass", "303", "401", "403", "409", "413", "422", "503"), http.HandlerFunc(f.admit))
 	f.API.Handle(describe(http.MethodGet, "/v1/gate/notice", "notice", "The bad attempt page", "200", "401", "503"), http.HandlerFunc(f.notice))
 }
 
@@ -56,7 +57,8 @@ func (f Function) decision(w http.ResponseWriter, r *http.Request) {
 	})
 	head := w.Header()
 	// Every identity header is always set, so that a client's own never stands.
-	head["Remote-User"], head["Remote-Email"] = []string{d.UserID}, []string{d.Email}
+	v := []string{d.UserID, d.Email}
+	head["Remote-User"], head["Remote-Email"] = v[0:1:1], v[1:2:2]
 	switch {
 	case err != nil:
 		f.undecided(w, r, err)
@@ -67,9 +69,19 @@ func (f Function) decision(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// forProxy takes out what only a browser would read: an answer without a body is
+// read by the proxy alone, and writing these costs as much as deciding.
+func forProxy(head http.Header) {
+	for _, name := range []string{"Content-Security-Policy", "Referrer-Policy", "X-Content-Type-Options", "Strict-Transport-Security"} {
+		delete(head, name)
+	}
+}
+
 func allow(w http.ResponseWriter, d gatekeeper.Decision) {
 	head := w.Header()
-	head["Portcullis-Decision"], head["Portcullis-Reason"] = []string{"allow"}, []string{string(d.Reason)}
+	forProxy(head)
+	v := []string{"allow", string(d.Reason)}
+	head["Portcullis-Decision"], head["Portcullis-Reason"] = v[0:1:1], v[1:2:2]
 	if !d.Expires.IsZero() {
 		head["Portcullis-Expires"] = []string{strconv.FormatInt(d.Expires.Unix(), 10)}
 	}
@@ -84,6 +96,7 @@ func (f Function) deny(w http.ResponseWriter, r *http.Request, d gatekeeper.Deci
 	head["Portcullis-Decision"], head["Portcullis-Reason"] = []string{"deny"}, []string{string(d.Reason)}
 	head["Location"] = []string{d.System.URL(NoticePath)}
 	if r.URL.Query().Get("answer") != "notice" {
+		forProxy(head)
 		// A body here would cost nginx its kept-alive connection.
 		head["Content-Length"] = []string{"0"}
 		w.WriteHeader(http.StatusForbidden)
@@ -108,9 +121,15 @@ func (f Function) notice(w http.ResponseWriter, r *http.Request) {
 	f.writeNotice(w, r, http.StatusOK, f.about(r.Context(), system, gatekeeper.Locked))
 }
 
+// aboutWithin is how long the notice waits for what is good to know: with the
+// decision before it, an answer takes less than the 2 s that a proxy waits.
+const aboutWithin = 300 * time.Millisecond
+
 // about gathers what the notice says. Whom to ask is worth a read, but not worth
 // failing for: without it the notice says less.
 func (f Function) about(ctx context.Context, system phonesystem.PhoneSystem, reason gatekeeper.Reason) noticeText {
+	ctx, cancel := context.WithTimeout(ctx, aboutWithin)
+	defer cancel()
 	text := noticeText{System: system.Name, Portal: f.BaseURL, Why: why(reason), Reason: string(reason)}
 	if partner, err := f.Directory.Partner(ctx, system.PartnerID); err == nil {
 		text.Support = partner.SupportContact
@@ -140,7 +159,12 @@ func (f Function) showPass(w http.ResponseWriter, r *http.Request) {
 
 func (f Function) admit(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, web.MaxBody)
-	if err := r.ParseForm(); err != nil {
+	var tooLarge *http.MaxBytesError
+	switch err := r.ParseForm(); {
+	case errors.As(err, &tooLarge):
+		f.API.Problem(w, r, http.StatusRequestEntityTooLarge, web.Invalid, "the form is too large")
+		return
+	case err != nil:
 		f.API.Fail(w, r, web.ErrForm)
 		return
 	}
@@ -152,8 +176,7 @@ func (f Function) admit(w http.ResponseWriter, r *http.Request) {
 	case errors.As(err, &other):
 		f.writePage(w, http.StatusConflict, passPage, passText{User: other.User, Holder: other.Holder, Ticket: v.Ticket})
 	case err != nil:
-		system, _ := f.Keeper.System(r.Context(), v.Authorization)
-		f.refusePass(w, r, system, err)
+		f.refusePass(w, r, admitted.System, err)
 	default:
 		f.hand(w, admitted)
 	}

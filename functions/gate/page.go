@@ -6,6 +6,7 @@ import (
 	"embed"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"html/template"
 	"net/http"
 	"strings"
@@ -102,12 +103,13 @@ func (f Function) writePage(w http.ResponseWriter, status int, page *template.Te
 }
 
 // unavailableUnlessKnown: a gate is told that its key is unknown or that a
-// visit is refused; anything else is the store not answering in time.
+// visit is refused; anything else is the store not answering in time, whatever
+// else its text may be taken for.
 func unavailableUnlessKnown(err error) error {
 	for _, known := range []error{gatekeeper.ErrUnknownKey, gatekeeper.ErrForeignOrigin, gatekeeper.ErrUnreadable, gatekeeper.ErrTicket} {
 		if errors.Is(err, known) {
 			return err
 		}
 	}
-	return errors.Join(table.ErrUnavailable, err)
+	return fmt.Errorf("%w: %v", table.ErrUnavailable, err)
 }

@@ -29,8 +29,8 @@ func (f Function) Routes() {
 	}
 	web.Register(f.API, post("/v1/login", "login", "Sign in with e-mail and password", 401, 403, 422, 429), f.login)
 	web.Register(f.API, post("/v1/login/mfa", "login-mfa", "Complete the sign-in with a second factor", 401, 403, 422, 429), f.mfa)
-	web.Register(f.API, post("/v1/login/enroll", "login-enroll", "Begin to enrol a second factor", 401, 409, 422), f.enroll)
-	web.Register(f.API, post("/v1/login/enroll/confirm", "login-enroll-confirm", "Confirm the second factor and complete the sign-in", 401, 409, 422, 429), f.confirm)
+	web.Register(f.API, post("/v1/login/enroll", "login-enroll", "Begin to enrol a second factor", 401, 403, 409, 422), f.enroll)
+	web.Register(f.API, post("/v1/login/enroll/confirm", "login-enroll-confirm", "Confirm the second factor and complete the sign-in", 401, 403, 409, 422, 429), f.confirm)
 	web.Register(f.API, post("/v1/invitations/accept", "accept-invitation", "Accept an invitation and choose a password", 403, 409, 410, 422), f.accept)
 	f.sessionRoutes()
 }

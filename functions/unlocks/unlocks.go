@@ -64,8 +64,10 @@ type unlockView struct {
 
 // view shows a window whose time is over as ended, whether or not the auditor
 // has told its end yet.
-func (f Function) view(u unlock.Unlock) unlockView {
-	u = u.Told(f.Now())
+func (f Function) view(u unlock.Unlock) unlockView { return viewAt(u, f.Now()) }
+
+func viewAt(u unlock.Unlock, now time.Time) unlockView {
+	u = u.Told(now)
 	v := unlockView{
 		ID: u.ID, PhoneSystemID: u.PhoneSystemID, UserID: u.UserID, State: "open", OpenedAt: u.OpenedAt, ExpiresAt: u.ExpiresAt,
 		Reason: u.Reason, Ticket: u.Reference, ClientIP: u.ClientIP, Binding: string(u.Binding), ExtensionsLeft: u.ExtensionsLeft,
@@ -98,11 +100,13 @@ func (f Function) open(ctx context.Context, in *openInput) (*oneView, error) {
 	if err != nil {
 		return nil, err
 	}
-	return f.withPass(opened), nil
+	return withPass(opened), nil
 }
 
-func (f Function) withPass(opened unlock.Opened) *oneView {
-	out := &oneView{Body: f.view(opened.Unlock)}
+// withPass shows the window as it was opened: a repeated request answers the same
+// even when the window is over.
+func withPass(opened unlock.Opened) *oneView {
+	out := &oneView{Body: viewAt(opened.Unlock, opened.Unlock.OpenedAt)}
 	out.Body.Pass = &passView{URL: opened.PassURL, Ticket: opened.Ticket}
 	return out
 }

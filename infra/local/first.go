@@ -15,6 +15,7 @@ import (
 	"portcullis.example/shared/audit"
 	"portcullis.example/shared/idempotency"
 	"portcullis.example/shared/phonesystem"
+	"portcullis.example/shared/token"
 )
 
 // Link is an invitation made by this start.
@@ -46,7 +47,8 @@ type Demonstration struct {
 
 // PrepareDemo makes the partner Demo, its administrator's invitation and Demo
 // PBX, once in the installation's life; what was made before is read back. The
-// gate key stands in a file, as at any gate; if it was lost, it is replaced.
+// gate key stands in a file, as at any gate; one that was lost or does not work
+// any more is replaced, and the host follows the address.
 func (s *System) PrepareDemo(ctx context.Context, file, host string) (Demonstration, []Link, error) {
 	partner, invited, err := s.Directory.CreatePartner(ctx, s.machine(access.Operators), idempotency.Once("demo"),
 		account.Partner{Name: "Demo", SupportContact: "Demo Support, support@demo.example"}, "admin@demo.example")
@@ -64,18 +66,17 @@ func (s *System) PrepareDemo(ctx context.Context, file, host string) (Demonstrat
 	if err != nil {
 		return Demonstration{}, nil, err
 	}
-	d, err := s.readDemo(file)
+	d, err := readDemo(file)
 	if err != nil {
 		return Demonstration{}, nil, err
 	}
-	if d.GateKey == "" {
-		d, err = s.newDemo(ctx, caller, created)
-		err = errors.Join(err, writeDemo(file, d))
+	if d, err = s.demoNow(ctx, caller, created, d, host); err != nil {
+		return Demonstration{}, nil, err
 	}
-	return d, links, err
+	return d, links, writeDemo(file, d)
 }
 
-func (s *System) readDemo(file string) (d Demonstration, err error) {
+func readDemo(file string) (d Demonstration, err error) {
 	text, err := os.ReadFile(file)
 	if errors.Is(err, os.ErrNotExist) {
 		return d, nil
@@ -89,25 +90,37 @@ func (s *System) readDemo(file string) (d Demonstration, err error) {
 	return d, nil
 }
 
-func (s *System) newDemo(ctx context.Context, caller access.Caller, created phonesystem.Created) (Demonstration, error) {
-	d := Demonstration{
-		PhoneSystemID: created.PhoneSystem.ID, GateKey: created.GateKey,
-		Administrator: demo.Credentials{Name: "admin", Password: rand.Text()[:12]},
-		Extension:     demo.Credentials{Name: "100", Password: rand.Text()[:12]},
+// demoNow brings what the file said up to date with the phone system.
+func (s *System) demoNow(ctx context.Context, caller access.Caller, created phonesystem.Created, d Demonstration, host string) (Demonstration, error) {
+	id := created.PhoneSystem.ID
+	system, _, err := s.Registry.Get(ctx, caller, id)
+	if errors.Is(err, phonesystem.ErrNotFound) {
+		return d, errors.New("the phone system Demo PBX was deleted; start without a demonstration, with an empty -demo-addr (PORTCULLIS_DEMO_ADDR)")
 	}
-	if d.GateKey != "" {
+	if err == nil && system.Host != host {
+		_, err = s.Registry.Update(ctx, caller, id, phonesystem.Change{Host: &host})
+	}
+	if err != nil {
+		return d, err
+	}
+	if d.Administrator.Password == "" || d.Extension.Password == "" {
+		d.Administrator = demo.Credentials{Name: "admin", Password: rand.Text()[:12]}
+		d.Extension = demo.Credentials{Name: "100", Password: rand.Text()[:12]}
+	}
+	d.PhoneSystemID = id
+	if created.GateKey != "" {
+		d.GateKey = created.GateKey
+	}
+	if system.Authenticates(token.HashOf(d.GateKey), s.Journal.Second()) {
 		return d, nil
 	}
-	rotated, err := s.Registry.RotateKey(ctx, caller, d.PhoneSystemID, true)
+	rotated, err := s.Registry.RotateKey(ctx, caller, id, true)
 	d.GateKey = rotated.GateKey
 	return d, err
 }
 
 // writeDemo replaces the file whole, readable by its owner alone.
 func writeDemo(file string, d Demonstration) error {
-	if d.GateKey == "" {
-		return nil
-	}
 	text, err := json.MarshalIndent(d, "", "  ")
 	if err != nil {
 		return err

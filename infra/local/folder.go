@@ -44,7 +44,7 @@ const (
 // and keyfile's, each naming the file and what to do.
 func OpenFolder(ctx context.Context, path string, now func() time.Time) (_ *Folder, err error) {
 	if err := os.MkdirAll(filepath.Join(path, outboxName), 0o700); err != nil {
-		return nil, fmt.Errorf("the data folder can't be made: %w", err)
+		return nil, fmt.Errorf("the data folder can't be made: %w; remove what stands in its place, or name another folder with -data", err)
 	}
 	f := &Folder{Path: path}
 	_, keyErr := os.Lstat(f.file(keyName))

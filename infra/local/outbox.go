@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -31,15 +32,47 @@ func (o Outbox) Send(_ context.Context, letter mail.Letter) error {
 	m.SetMessageIDWithValue(letter.ID + "@portcullis")
 	m.SetDate()
 	m.SetBodyString(gomail.TypeTextPlain, letter.Text, gomail.WithPartEncoding(gomail.NoEncoding))
-	draft, err := os.CreateTemp(o.Folder, ".draft-*")
-	if err != nil {
+	if err := o.publish(m, letter.ID+"-"+fileName(letter.To)+".eml"); err != nil {
 		return fmt.Errorf("outbox: %w", err)
 	}
+	return nil
+}
+
+// publish is durable: what was sent is taken out of the table.
+func (o Outbox) publish(m *gomail.Msg, name string) (err error) {
+	draft, err := os.CreateTemp(o.Folder, ".draft-*") // mode 0600
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if gone := os.Remove(draft.Name()); !errors.Is(gone, fs.ErrNotExist) {
+			err = errors.Join(err, gone)
+		}
+	}()
 	_, err = m.WriteTo(draft)
 	if err = errors.Join(err, draft.Sync(), draft.Close()); err != nil {
-		return errors.Join(fmt.Errorf("outbox: %w", err), os.Remove(draft.Name()))
+		return err
 	}
-	return os.Rename(draft.Name(), filepath.Join(o.Folder, letter.ID+"-"+fileName(letter.To)+".eml"))
+	if err := os.Rename(draft.Name(), filepath.Join(o.Folder, name)); err != nil {
+		return err
+	}
+	folder, err := os.Open(o.Folder)
+	if err != nil {
+		return err
+	}
+	return errors.Join(folder.Sync(), folder.Close())
+}
+
+// Writable is nil if letters can be written now; else it says what to do.
+func (o Outbox) Writable() error {
+	probe, err := os.CreateTemp(o.Folder, ".probe-*")
+	if err == nil {
+		err = errors.Join(probe.Close(), os.Remove(probe.Name()))
+	}
+	if err != nil {
+		return fmt.Errorf("the outbox can't be written: %w; make %s a folder that this user may write to", err, o.Folder)
+	}
+	return nil
 }
 
 // fileName keeps of an address what is safe in a file's name anywhere.

@@ -41,8 +41,9 @@ type Greeting struct {
 
 const stopWithin = 10 * time.Second
 
-// Start opens the data folder, does what the first start does, and listens. The
-// errors say what is wrong and what to do.
+// Start opens the data folder, takes the addresses, does what the first start
+// does, and serves. The errors say what is wrong and what to do; after one,
+// nothing is left held, and a start that could not serve has invited nobody.
 func Start(ctx context.Context, c config.Config, now func() time.Time, log *slog.Logger) (_ *Server, _ Greeting, err error) {
 	folder, err := OpenFolder(ctx, c.Data, now)
 	if err != nil {
@@ -54,29 +55,52 @@ func Start(ctx context.Context, c config.Config, now func() time.Time, log *slog
 			err = errors.Join(err, s.close())
 		}
 	}()
-	hasher, err := password.New(password.Options{Rand: rand.Reader, Params: password.DefaultParams()})
+	listeners, err := listen(c.Addr, c.DemoAddr)
 	if err != nil {
 		return nil, Greeting{}, err
 	}
-	s.System = New(Ground{
-		Table: folder.Store, Sealer: folder.Key, CursorKey: folder.Key.Derive("cursors"), Hasher: hasher,
-		Sender: Outbox{Folder: folder.file(outboxName), From: "portcullis@localhost"},
-		Now:    now, Random: rand.Reader, Log: log, BaseURL: c.BaseURL, Sessions: c.Sessions,
-	})
+	for _, listener := range listeners {
+		s.closers = append(s.closers, closed(listener))
+	}
+	if err := s.build(c, now); err != nil {
+		return nil, Greeting{}, err
+	}
 	g := Greeting{BaseURL: c.BaseURL, Outbox: folder.file(outboxName)}
 	if g.Links, err = s.InviteOperator(ctx, c.OperatorEmail); err != nil {
 		return nil, Greeting{}, fmt.Errorf("the operator can't be invited: %w", err)
 	}
+	handlers := []http.Handler{s.API}
 	if c.DemoAddr != "" {
-		if err := s.startDemo(ctx, c, now, &g); err != nil {
+		if err := s.prepareDemo(ctx, c, now, &g); err != nil {
 			return nil, Greeting{}, err
 		}
+		handlers = append(handlers, s.demo)
 	}
-	return s, g, s.listen(c.Addr, s.API)
+	for i, listener := range listeners {
+		s.serve(listener, handlers[i])
+	}
+	return s, g, nil
 }
 
-// startDemo prepares the demonstration and listens for it.
-func (s *Server) startDemo(ctx context.Context, c config.Config, now func() time.Time, g *Greeting) error {
+// build puts the system together on the opened folder.
+func (s *Server) build(c config.Config, now func() time.Time) error {
+	outbox := Outbox{Folder: s.folder.file(outboxName), From: "portcullis@localhost"}
+	if err := outbox.Writable(); err != nil {
+		return err
+	}
+	hasher, err := password.New(password.Options{Rand: rand.Reader, Params: password.DefaultParams()})
+	if err != nil {
+		return err
+	}
+	s.System = New(Ground{
+		Table: s.folder.Store, Sealer: s.folder.Key, CursorKey: s.folder.Key.Derive("cursors"), Hasher: hasher,
+		Sender: outbox, Now: now, Random: rand.Reader, Log: s.log, BaseURL: c.BaseURL, Sessions: c.Sessions,
+	})
+	return nil
+}
+
+// prepareDemo makes the stand-in phone system and its gate.
+func (s *Server) prepareDemo(ctx context.Context, c config.Config, now func() time.Time, g *Greeting) error {
 	_, port, err := net.SplitHostPort(c.DemoAddr)
 	if err != nil {
 		return fmt.Errorf("%w: -demo-addr: %w", config.ErrConfig, err)
@@ -97,18 +121,44 @@ func (s *Server) startDemo(ctx context.Context, c config.Config, now func() time
 		return err
 	}
 	s.closers = append(s.closers, s.demo.Close)
-	return s.listen(c.DemoAddr, s.demo)
+	return nil
 }
 
-// listen serves a handler on an address in the background.
-func (s *Server) listen(address string, handler http.Handler) error {
-	listener, err := net.Listen("tcp", address)
-	if err != nil {
-		return fmt.Errorf("%w; if another program has this address, choose another with -addr and -demo-addr", err)
+// listen takes every address that is not empty, or none.
+func listen(addresses ...string) ([]net.Listener, error) {
+	var taken []net.Listener
+	for _, address := range addresses {
+		if address == "" {
+			continue
+		}
+		listener, err := net.Listen("tcp", address)
+		if err != nil {
+			err = fmt.Errorf("%w; choose another address with -addr or -demo-addr, or stop the program that has it", err)
+			for _, one := range taken {
+				err = errors.Join(err, one.Close())
+			}
+			return nil, err
+		}
+		taken = append(taken, listener)
 	}
+	return taken, nil
+}
+
+// closed closes a listener that its server may have closed already.
+func closed(listener net.Listener) func() error {
+	return func() error {
+		if err := listener.Close(); !errors.Is(err, net.ErrClosed) {
+			return err
+		}
+		return nil
+	}
+}
+
+// serve answers on a listener in the background.
+func (s *Server) serve(listener net.Listener, handler http.Handler) {
 	server := &http.Server{
-		Handler: handler, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 128 << 10,
-		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+		Handler: handler, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: time.Minute, IdleTimeout: 2 * time.Minute,
+		MaxHeaderBytes: 128 << 10, ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}
 	s.servers = append(s.servers, server)
 	go func() {
@@ -116,7 +166,6 @@ func (s *Server) listen(address string, handler http.Handler) error {
 			s.failed <- err
 		}
 	}()
-	return nil
 }
 
 // Run does what is scheduled until ctx ends or a listener fails, then stops
@@ -156,18 +205,20 @@ func (s *Server) Tick(ctx context.Context) {
 	attempt("recording when gates were seen failed", s.Keeper.Flush(ctx))
 }
 
-// Stop ends the server: no new requests, those under way answered, what is only
-// in memory written, the store closed.
+// Stop ends the server: no new requests, those under way answered (for at most
+// stopWithin), what is only in memory written, the store closed.
 func (s *Server) Stop() error {
 	ctx, cancel := context.WithTimeout(context.Background(), stopWithin)
 	defer cancel()
-	var err error
 	for _, server := range s.servers {
-		err = errors.Join(err, server.Shutdown(ctx))
+		if err := server.Shutdown(ctx); err != nil {
+			s.log.Warn("requests were cut off", slog.Any("error", err))
+		}
 	}
-	return errors.Join(err, s.Keeper.Flush(ctx), s.close())
+	return errors.Join(s.Keeper.Flush(context.WithoutCancel(ctx)), s.close())
 }
 
+// close ends what is left, in the order of what needs what.
 func (s *Server) close() error {
 	var err error
 	for _, server := range s.servers {

@@ -71,6 +71,15 @@ func TestHasSeesAndGranted(t *testing.T) {
 	if (access.Caller{Roles: []access.Role{technician}}).Has(access.Unlock) || (access.Caller{Roles: []access.Role{technician}}).Sees("ps1") {
 		t.Error("a role of nobody counts")
 	}
+	if nowhere := (access.Role{ID: "W", Permissions: access.Permissions()}); caller(nowhere).Has(access.ViewAudit) {
+		t.Error("a role over no phone system counts")
+	}
+	if role, ok := caller(limited, technician).Role("T"); !ok || role.ID != "T" {
+		t.Error("a held role is not found")
+	}
+	if _, ok := caller(limited).Role("T"); ok {
+		t.Error("a role that is not held is found")
+	}
 	if !operator().Has(access.ManagePartners) || operator().Has(access.ManageUsers) || administrator().Has(access.ManagePartners) {
 		t.Error("operators and administrators are mixed up")
 	}
@@ -99,6 +108,7 @@ func TestUnlockGrant(t *testing.T) {
 		{"operator", operator(), access.Grant{}, access.ErrForbidden},
 		{"the most generous role", caller(limited, technician), access.Grant{Role: "T", Longest: 3600}, nil},
 		{"the most generous role, other order", caller(technician, limited), access.Grant{Role: "T", Longest: 3600}, nil},
+		{"of two as generous the first", caller(technician, access.Role{ID: "T2", Permissions: technician.Permissions, PhoneSystems: []string{"ps1"}, MaxUnlockSeconds: 3600}), access.Grant{Role: "T", Longest: 3600}, nil},
 		{"view only", caller(auditor), access.Grant{}, access.ErrForbidden},
 		{"attack 36: a missing limit denies", caller(limitless), access.Grant{}, access.ErrForbidden},
 		{"a role of nobody", access.Caller{Roles: []access.Role{technician}}, access.Grant{}, access.ErrForbidden},

@@ -29,7 +29,7 @@ var (
 	ErrNotFound = errors.New("there is no such object")
 	// ErrInvitation says that an invitation's token is unknown, spent, late or
 	// superseded; which of these is not told.
-	ErrInvitation = errors.New("this invitation is not valid: it was used, has ended or was replaced by a newer one; ask for a new one")
+	ErrInvitation = errors.New("this invitation is not valid: it was used, has ended or was replaced by a newer one; if you have accepted it, sign in, else ask for a new one")
 	// ErrEmailTaken says that the address signs in to another account already.
 	ErrEmailTaken = errors.New("this e-mail address signs in to another account already; ask to be invited under another address")
 	// ErrEmail says that a text is no e-mail address.
@@ -158,7 +158,7 @@ func (d *Directory) User(ctx context.Context, id string) (User, table.Rev, error
 // one there is no read.
 func (d *Directory) Roles(ctx context.Context, user User) ([]access.Role, error) {
 	if user.Administrator || len(user.Roles) == 0 {
-		return nil, nil
+		return []access.Role{}, nil
 	}
 	keys := make([]table.Key, 0, len(user.Roles))
 	for _, id := range user.Roles {

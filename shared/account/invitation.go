@@ -10,6 +10,7 @@ import (
 	"portcullis.example/shared/access"
 	"portcullis.example/shared/audit"
 	"portcullis.example/shared/idempotency"
+	"portcullis.example/shared/input"
 	outbox "portcullis.example/shared/mail"
 	"portcullis.example/shared/table"
 	"portcullis.example/shared/token"
@@ -190,6 +191,9 @@ An address belongs to one account only. If you want to accept, ask whoever invit
 use another address of yours. If you did not expect this mail, ignore it: nothing changed.
 `
 
+// longestName is how many characters a person's name has at most.
+const longestName = 200
+
 // Acceptance is what accepting an invitation takes.
 type Acceptance struct {
 	Token    string
@@ -200,7 +204,7 @@ type Acceptance struct {
 // Accept spends an invitation: it claims the e-mail address, sets the password
 // and joins the user, together with the writes that sign them in, which then
 // makes for the user as joined. Errors: ErrInvitation, ErrEmailTaken,
-// password's, and table.ErrUnavailable.
+// *input.Error, password's, and table.ErrUnavailable.
 func (d *Directory) Accept(ctx context.Context, a Acceptance, then func(User) ([]table.Write, error)) (User, error) {
 	ids, hash, err := token.Parse(a.Token, token.Invitation, 1)
 	if err != nil {
@@ -212,6 +216,11 @@ func (d *Directory) Accept(ctx context.Context, a Acceptance, then func(User) ([
 	}
 	if name := strings.TrimSpace(a.Name); name != "" {
 		user.Name = name
+	}
+	var wrong input.Errors
+	wrong.Line(user.Name, "body.name", 0, longestName)
+	if err := wrong.Err(); err != nil {
+		return User{}, err
 	}
 	if user.Password, err = d.hash(ctx, a.Password, user); err != nil {
 		return User{}, err
@@ -229,7 +238,7 @@ func (d *Directory) Accept(ctx context.Context, a Acceptance, then func(User) ([
 	err = d.Journal.Commit(ctx, append(writes, more...), entry)
 	var conflict *table.ConflictError
 	switch {
-	case errors.As(err, &conflict) && conflict.Index == 0:
+	case errors.As(err, &conflict) && conflict.Index == claimIndex:
 		return User{}, ErrEmailTaken
 	case errors.As(err, &conflict):
 		return User{}, ErrInvitation
@@ -260,18 +269,27 @@ func (d *Directory) invited(ctx context.Context, id string, hash token.Hash) (Us
 	return user, items, nil
 }
 
-// acceptance puts the claim first: Accept tells its conflict apart by index.
+// claimIndex is where acceptance puts the claim: after what tells that the
+// invitation was spent meanwhile, so that losing to oneself is not mistaken for
+// an address of somebody else's.
+const claimIndex = 2
+
 func acceptance(user User, read []table.Item) ([]table.Write, error) {
 	claim, err := table.Encode(EmailKey(user.Email), "email", Claim{UserID: user.ID})
 	if err != nil {
 		return nil, err
 	}
 	write, err := user.Write(table.Is(read[0].Rev))
-	return []table.Write{table.Put(claim, table.Absent()), write, table.Delete(read[1].Key, table.Is(read[1].Rev))}, err
+	return []table.Write{write, table.Delete(read[1].Key, table.Is(read[1].Rev)), table.Put(claim, table.Absent())}, err
 }
 
+// hash refuses a password that is near what is known of the user.
 func (d *Directory) hash(ctx context.Context, plain string, user User) (string, error) {
-	if err := d.Passwords.Check(plain, user.Name, user.Email); err != nil {
+	partner, err := d.Partner(ctx, user.PartnerID)
+	if err != nil && !errors.Is(err, ErrNotFound) { // operators have none
+		return "", err
+	}
+	if err := d.Passwords.Check(plain, user.Name, user.Email, partner.Name); err != nil {
 		return "", err
 	}
 	return d.Hasher.Hash(ctx, plain)

@@ -1,7 +1,7 @@
 // Package attempt counts failures so that nobody can guess. It guarantees that
 // an attempt is reserved durably before the check it is for, that of any number
-// of parallel attempts no more than the limit is ever evaluated, and that a
-// failed request never lowers a count: only a success does.
+// of parallel attempts no more than the limit is ever evaluated, and that
+// nothing lowers a count but an attempt that was right.
 //
 // The rules are API.md's: 5 failures in 15 minutes, then a doubling wait of
 // 30 s to 1 h; 100 in a row suspend for 24 h; 100 per source address in 15
@@ -24,15 +24,17 @@ import (
 
 // The limits.
 const (
-	Window        = 15 * time.Minute
-	Limit         = 5
-	FirstWait     = 30 * time.Second
-	LongestWait   = time.Hour
-	SuspendAfter  = 100
-	Suspension    = 24 * time.Hour
-	AddressLimit  = 100
-	counterKept   = 30 * 24 * time.Hour
-	reservedTries = 12
+	Window       = 15 * time.Minute
+	Limit        = 5
+	FirstWait    = 30 * time.Second
+	LongestWait  = time.Hour
+	SuspendAfter = 100
+	Suspension   = 24 * time.Hour
+	AddressLimit = 100
+	counterKept  = 30 * 24 * time.Hour
+	// reservedTries is above any crowd that is no attack: of wrong attempts the
+	// fifth locks the rest out, right ones give back what they took.
+	reservedTries = 64
 )
 
 // ErrLocked is what every LockedError is.

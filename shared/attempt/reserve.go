@@ -26,46 +26,48 @@ func (a Attempt) Keys() []table.Key {
 }
 
 // Reserve takes the attempt before it is evaluated, given the items of Keys as
-// just read. It answers a LockedError if it may not be made, or
+// just read; locks says that no other may follow for a while, should this one
+// fail. It answers a LockedError if the attempt may not be made, or
 // table.ErrUnavailable when the table does not answer or others keep winning:
 // then, too, it must not be evaluated. One round trip where nobody else tries
 // at the same time.
-func (g Guard) Reserve(ctx context.Context, a Attempt, read []table.Item) error {
+func (g Guard) Reserve(ctx context.Context, a Attempt, read []table.Item) (locks bool, err error) {
 	for range reservedTries {
-		err := g.reserve(ctx, a, read)
+		locks, err = g.reserve(ctx, a, read)
 		var conflict *table.ConflictError
 		if !errors.As(err, &conflict) {
-			return err
+			return locks, err
 		}
 		if read, err = g.Table.GetAll(ctx, a.Keys()...); err != nil {
-			return err
+			return false, err
 		}
-		if conflict.Index == 1 {
-			return a.addressLocked()
+		if err = a.checkAddress(read[1], read[2]); err != nil {
+			return false, err
 		}
 	}
-	return table.ErrUnavailable
+	return false, table.ErrUnavailable
 }
 
-func (g Guard) reserve(ctx context.Context, a Attempt, read []table.Item) error {
+func (g Guard) reserve(ctx context.Context, a Attempt, read []table.Item) (locks bool, err error) {
 	count, err := readCount(read[0])
 	if err != nil {
-		return err
+		return false, err
 	}
 	next, err := count.Reserve(a.At)
 	if err != nil {
-		return err
+		return false, err
 	}
-	below, err := a.addressAllowance(read[2])
+	before, err := table.Counted(read[2])
 	if err != nil {
-		return err
+		return false, err
 	}
 	item, err := table.Encode(a.Count, "attempts", next)
 	if err != nil {
-		return err
+		return false, err
 	}
 	item.Expires = a.At.Add(counterKept)
-	return g.Table.Apply(ctx, table.Put(item, table.Is(read[0].Rev)), a.countAddress(1, below))
+	below := AddressLimit - weighed(before, a.At.Unix())
+	return next.Until > a.At.Unix(), g.Table.Apply(ctx, table.Put(item, table.Is(read[0].Rev)), a.countAddress(1, below))
 }
 
 func readCount(item table.Item) (Count, error) {
@@ -75,16 +77,42 @@ func readCount(item table.Item) (Count, error) {
 	return table.Decode[Count](item)
 }
 
-// addressAllowance weighs the previous stretch by what of it still lies within
-// Window: a sliding count without an item per attempt.
-func (a Attempt) addressAllowance(previous table.Item) (int64, error) {
+const windowSeconds = int64(Window / time.Second)
+
+// weighed is what counts of the attempts in the stretch before that of at: the
+// share of it that still lies within Window. A sliding count without an item
+// per attempt.
+func weighed(before, at int64) int64 {
+	return before * (windowSeconds - at%windowSeconds) / windowSeconds
+}
+
+// checkAddress answers a LockedError that says when the address may try again,
+// if it may not now.
+func (a Attempt) checkAddress(current, previous table.Item) error {
+	now, err := table.Counted(current)
+	if err != nil {
+		return err
+	}
 	before, err := table.Counted(previous)
 	if err != nil {
-		return 0, err
+		return err
 	}
-	window := int64(Window / time.Second)
-	left := window - a.At.Unix()%window
-	return AddressLimit - before*left/window, nil
+	if wait := addressWait(now, before, a.At.Unix()); wait > 0 {
+		return &LockedError{RetryAfter: time.Duration(wait) * time.Second}
+	}
+	return nil
+}
+
+// addressWait is how many seconds after at the counts of its stretch and the
+// one before allow an attempt again.
+func addressWait(now, before, at int64) (wait int64) {
+	for now+weighed(before, at+wait) >= AddressLimit {
+		wait++
+		if (at+wait)%windowSeconds == 0 {
+			now, before = 0, now
+		}
+	}
+	return wait
 }
 
 func (a Attempt) countAddress(delta, below int64) table.Write {
@@ -92,13 +120,9 @@ func (a Attempt) countAddress(delta, below int64) table.Write {
 	return table.Count(current, delta, below, a.At.Add(2*Window))
 }
 
-func (a Attempt) addressLocked() error {
-	window := int64(Window / time.Second)
-	return &LockedError{RetryAfter: time.Duration(window-a.At.Unix()%window) * time.Second}
-}
-
-// GiveBack are the writes of a success, to be committed with it: they clear the
-// factor's count and return the address's attempt.
+// GiveBack are the writes of an attempt that was right, to be committed with
+// what it pays for: they clear the factor's count and return the address's
+// attempt.
 func (a Attempt) GiveBack() []table.Write {
 	return []table.Write{table.Delete(a.Count, table.Always()), a.countAddress(-1, 1<<62)}
 }

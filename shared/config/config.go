@@ -1,6 +1,7 @@
 // Package config is what an installation is told from outside: one struct, read
 // once at start. It guarantees that every value has been checked when Read
-// returns, and that an error names the setting and says what it should be.
+// returns, and that an error is one line that names the setting and says what it
+// should be.
 package config
 
 import (
@@ -8,10 +9,13 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"net"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
+	"portcullis.example/shared/account"
 	"portcullis.example/shared/session"
 )
 
@@ -42,42 +46,72 @@ type Config struct {
 // ErrConfig is what every error of Read is, but for flag.ErrHelp.
 var ErrConfig = errors.New("configuration")
 
-// Read reads the settings from the arguments and the environment; usage and
-// what flags have to complain about go to out. Errors: ErrConfig, flag.ErrHelp.
+// Read reads the settings from the arguments and the environment; the usage, if
+// it is asked for, goes to out. Errors: ErrConfig, flag.ErrHelp.
 func Read(args []string, getenv func(string) (string, bool), out io.Writer) (Config, error) {
-	var c Config
-	flags := flag.NewFlagSet("portcullis", flag.ContinueOnError)
-	flags.SetOutput(out)
-	text := func(to *string, name, initial, usage string) {
-		if value, ok := getenv(variable(name)); ok {
-			initial = value
-		}
-		flags.StringVar(to, name, initial, usage+" ("+variable(name)+")")
+	s := settings{flags: flag.NewFlagSet("portcullis", flag.ContinueOnError), getenv: getenv}
+	s.flags.SetOutput(io.Discard) // an error is told once, by whoever called
+	s.declare()
+	if err := s.flags.Parse(args); errors.Is(err, flag.ErrHelp) {
+		s.flags.SetOutput(out)
+		s.flags.Usage()
+		return Config{}, err
+	} else if err != nil {
+		return Config{}, fmt.Errorf("%w: %w; -help lists the flags", ErrConfig, err)
 	}
-	var json, idle, longest string
-	text(&c.Addr, "addr", "127.0.0.1:8080", "where the API listens")
-	text(&c.Data, "data", ".portcullis", "folder of the store, the key file and the outbox")
-	text(&c.BaseURL, "base-url", "http://localhost:8080", "how people reach the control portal")
-	text(&c.DemoAddr, "demo-addr", "127.0.0.1:8081", "where the demonstration listens; empty: none")
-	text(&c.OperatorEmail, "operator-email", "operator@example.com", "who is invited as the first operator")
-	text(&json, "log-json", "false", "write logs as JSON: true or false")
-	text(&idle, "session-idle", "15m", "a session ends after this long without a request, at most 1h")
-	text(&longest, "session-longest", "12h", "a session ends after this long in any case, at most 24h")
-	if err := flags.Parse(args); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
+	if s.flags.NArg() > 0 {
+		return Config{}, fmt.Errorf("%w: unexpected argument %q; -help lists the flags", ErrConfig, s.flags.Arg(0))
+	}
+	for _, check := range []func() error{s.addresses, s.baseURL, s.texts, s.times} {
+		if err := check(); err != nil {
 			return Config{}, err
 		}
-		return Config{}, fmt.Errorf("%w: %w", ErrConfig, err)
 	}
-	if flags.NArg() > 0 {
-		return Config{}, fmt.Errorf("%w: unexpected argument %q", ErrConfig, flags.Arg(0))
-	}
-	c.LogJSON = json == "true"
-	if json != "true" && json != "false" {
-		return Config{}, bad("log-json", "true or false")
-	}
-	return c, errors.Join(c.check(), c.times(idle, longest))
+	return s.Config, nil
 }
+
+// settings are the values as read, before and after they are checked.
+type settings struct {
+	Config
+	flags         *flag.FlagSet
+	getenv        func(string) (string, bool)
+	logJSON       truth
+	idle, longest string
+}
+
+func (s *settings) declare() {
+	s.text(&s.Addr, "addr", "127.0.0.1:8080", "where the API listens")
+	s.text(&s.Data, "data", ".portcullis", "folder of the store, the key file and the outbox")
+	s.text(&s.BaseURL, "base-url", "", "how people reach the control portal; the default is http://localhost and the port of -addr")
+	s.text(&s.DemoAddr, "demo-addr", "127.0.0.1:8081", "where the demonstration listens; empty: none")
+	s.text(&s.OperatorEmail, "operator-email", "operator@example.com", "who is invited as the first operator")
+	s.text(&s.idle, "session-idle", "15m", "a session ends after this long without a request, 1m to 1h")
+	s.text(&s.longest, "session-longest", "12h", "a session ends after this long in any case, 1m to 24h")
+	s.logJSON = "false"
+	if value, ok := s.getenv(variable("log-json")); ok {
+		s.logJSON = truth(value)
+	}
+	s.flags.Var(&s.logJSON, "log-json", "write logs as JSON ("+variable("log-json")+"=true)")
+}
+
+func (s *settings) text(to *string, name, initial, usage string) {
+	if value, ok := s.getenv(variable(name)); ok {
+		initial = value
+	}
+	s.flags.StringVar(to, name, initial, usage+" ("+variable(name)+")")
+}
+
+// truth is a flag that may stand alone.
+type truth string
+
+// Set implements flag.Value.
+func (t *truth) Set(text string) error { *t = truth(text); return nil }
+
+// String implements flag.Value.
+func (t *truth) String() string { return string(*t) }
+
+// IsBoolFlag lets the flag stand alone.
+func (t *truth) IsBoolFlag() bool { return true }
 
 func variable(name string) string {
 	return "PORTCULLIS_" + strings.ToUpper(strings.ReplaceAll(name, "-", "_"))
@@ -87,27 +121,63 @@ func bad(name, wanted string) error {
 	return fmt.Errorf("%w: -%s (%s) must be %s", ErrConfig, name, variable(name), wanted)
 }
 
-func (c *Config) check() error {
-	u, err := url.Parse(c.BaseURL)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" {
-		return bad("base-url", "a URL without a path, such as https://portal.example.com")
+func (s *settings) addresses() error {
+	if !listenable(s.Addr) {
+		return bad("addr", "an address and a port, such as 127.0.0.1:8080")
 	}
-	c.BaseURL = u.Scheme + "://" + u.Host
-	switch {
-	case c.Addr == "":
-		return bad("addr", "an address, such as 127.0.0.1:8080")
-	case c.Data == "":
-		return bad("data", "a folder")
+	if s.DemoAddr != "" && !listenable(s.DemoAddr) {
+		return bad("demo-addr", "an address and a port, such as 127.0.0.1:8081, or empty for no demonstration")
 	}
 	return nil
 }
 
-func (c *Config) times(idle, longest string) error {
+// listenable takes addresses with a port of their own: links name it.
+func listenable(address string) bool {
+	_, port, err := net.SplitHostPort(address)
+	n, portErr := strconv.Atoi(port)
+	return err == nil && portErr == nil && n >= 1 && n <= 65535
+}
+
+func (s *settings) baseURL() error {
+	if s.BaseURL == "" {
+		_, port, err := net.SplitHostPort(s.Addr)
+		if err != nil {
+			return bad("addr", "an address and a port, such as 127.0.0.1:8080")
+		}
+		s.BaseURL = "http://localhost:" + port
+		return nil
+	}
+	u, err := url.Parse(s.BaseURL)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || u.User != nil || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" {
+		return bad("base-url", "a URL without a path, such as https://portal.example.com")
+	}
+	// As browsers write an origin: without the scheme's own port.
+	ownPort := map[string]string{"http": ":80", "https": ":443"}[u.Scheme]
+	s.BaseURL = u.Scheme + "://" + strings.TrimSuffix(strings.ToLower(u.Host), ownPort)
+	return nil
+}
+
+func (s *settings) texts() error {
+	s.LogJSON = s.logJSON == "true"
 	var err error
-	if c.Sessions.Idle, err = time.ParseDuration(idle); err != nil || c.Sessions.Idle < time.Minute || c.Sessions.Idle > time.Hour {
+	s.OperatorEmail, err = account.CheckEmail(s.OperatorEmail)
+	switch {
+	case s.Data == "":
+		return bad("data", "a folder")
+	case err != nil:
+		return bad("operator-email", "an e-mail address")
+	case !s.LogJSON && s.logJSON != "false":
+		return bad("log-json", "true or false")
+	}
+	return nil
+}
+
+func (s *settings) times() error {
+	var err error
+	if s.Sessions.Idle, err = time.ParseDuration(s.idle); err != nil || s.Sessions.Idle < time.Minute || s.Sessions.Idle > time.Hour {
 		return bad("session-idle", "a duration from 1m to 1h")
 	}
-	if c.Sessions.Longest, err = time.ParseDuration(longest); err != nil || c.Sessions.Longest < time.Minute || c.Sessions.Longest > 24*time.Hour {
+	if s.Sessions.Longest, err = time.ParseDuration(s.longest); err != nil || s.Sessions.Longest < time.Minute || s.Sessions.Longest > 24*time.Hour {
 		return bad("session-longest", "a duration from 1m to 24h")
 	}
 	return nil

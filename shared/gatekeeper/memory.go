@@ -1,237 +1,98 @@
 package gatekeeper
 
 import (
-	"context"
-	"errors"
-	"strconv"
+	"slices"
 	"sync"
-	"time"
 
-	"portcullis.example/shared/audit"
+	"portcullis.example/shared/access"
+	"portcullis.example/shared/account"
 	"portcullis.example/shared/phonesystem"
 	"portcullis.example/shared/phonesystem/profile"
 	"portcullis.example/shared/table"
+	"portcullis.example/shared/unlock"
 )
+
+// maxKnown bounds the memory for items of a kind.
+const maxKnown = 4096
+
+// remembered spares decoding what has not changed: each decision reads the
+// items, and their revisions say whether the memory still holds. Values are
+// shared: whoever gets one does not write to it.
+type remembered[T any] struct {
+	decode func(table.Item) (*T, error)
+
+	mu    sync.RWMutex
+	byKey map[table.Key]memory[T]
+}
+
+type memory[T any] struct {
+	value *T
+	rev   table.Rev
+}
+
+func newRemembered[T any](decode func(table.Item) (*T, error)) *remembered[T] {
+	return &remembered[T]{decode: decode, byKey: map[table.Key]memory[T]{}}
+}
+
+// last answers what stood under a key when last met, or nil: a guess, never a
+// ground.
+func (r *remembered[T]) last(key table.Key) *T {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.byKey[key].value
+}
+
+// of answers what an item that exists holds.
+func (r *remembered[T]) of(item table.Item) (*T, error) {
+	r.mu.RLock()
+	last := r.byKey[item.Key]
+	r.mu.RUnlock()
+	if last.value != nil && last.rev == item.Rev {
+		return last.value, nil
+	}
+	value, err := r.decode(item)
+	if err != nil {
+		return nil, err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.byKey) >= maxKnown {
+		clear(r.byKey)
+	}
+	r.byKey[item.Key] = memory[T]{value: value, rev: item.Rev}
+	return value, nil
+}
 
 // acquaintance is a phone system as last read, ready to judge paths.
 type acquaintance struct {
 	phonesystem.PhoneSystem
-	rev     table.Rev
 	matcher *profile.Matcher
 }
 
-// maxKnown bounds the memory for phone systems met.
-const maxKnown = 4096
-
-// acquaintances spares decoding what has not changed: each decision reads the
-// phone system, and its revision says whether the memory still holds.
-type acquaintances struct {
-	mu    sync.RWMutex
-	byKey map[table.Key]*acquaintance
-}
-
-func newAcquaintances() *acquaintances {
-	return &acquaintances{byKey: map[table.Key]*acquaintance{}}
-}
-
-// find answers the phone system as last met, or nil: a guess, never a ground.
-func (a *acquaintances) find(id string) *acquaintance {
-	a.mu.RLock()
-	defer a.mu.RUnlock()
-	return a.byKey[phonesystem.Key(id)]
-}
-
-// meet answers the phone system that an item holds; ErrUnknownKey for none.
-func (a *acquaintances) meet(item table.Item) (*acquaintance, error) {
-	if !item.Exists() {
-		return nil, ErrUnknownKey
-	}
-	last := a.last(item)
-	if last != nil {
-		return last, nil
-	}
+func decodeSystem(item table.Item) (*acquaintance, error) {
 	system, err := table.Decode[phonesystem.PhoneSystem](item)
 	if err != nil {
 		return nil, err
 	}
 	matcher, err := profile.Compile(system.Profile, system.RestrictedPaths)
-	if err != nil {
-		return nil, err
-	}
-	met := &acquaintance{PhoneSystem: system, rev: item.Rev, matcher: matcher}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if len(a.byKey) >= maxKnown {
-		clear(a.byKey)
-	}
-	a.byKey[item.Key] = met
-	return met, nil
+	return &acquaintance{PhoneSystem: system, matcher: matcher}, err
 }
 
-// last answers the memory of an item whose revision has not changed.
-func (a *acquaintances) last(item table.Item) *acquaintance {
-	a.mu.RLock()
-	defer a.mu.RUnlock()
-	if known := a.byKey[item.Key]; known != nil && known.rev == item.Rev {
-		return known
-	}
-	return nil
+func decodeLease(item table.Item) (*unlock.Lease, error) {
+	lease, err := table.Decode[unlock.Lease](item)
+	// Without room to grow, who adds a pass adds it to a copy.
+	lease.Passes, lease.Networks = slices.Clip(lease.Passes), slices.Clip(lease.Networks)
+	return &lease, err
 }
 
-// WatchFor is how long a source that was told of is not told of again.
-const WatchFor = 5 * time.Minute
-
-// maxSources bounds the memory of a watch; further sources count together.
-const maxSources = 1000
-
-const others = "others"
-
-type source struct{ system, network string }
-
-type spell struct {
-	told    time.Time
-	further int // denials since
+// decodeUser leaves out what no decision needs.
+func decodeUser(item table.Item) (*account.User, error) {
+	user, err := table.Decode[account.User](item)
+	user.Password = ""
+	return &user, err
 }
 
-// watch keeps a flood of denials from being a flood of writes.
-type watch struct {
-	mu      sync.Mutex
-	spells  map[source]*spell
-	sources int
-}
-
-func newWatch() *watch { return &watch{spells: map[source]*spell{}} }
-
-// note counts a denial, and answers whether to tell of it, under which name,
-// and how many went untold since the last time.
-func (w *watch) note(s source, now time.Time) (tell bool, as source, untold int) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.spells[s] == nil && w.sources >= maxSources {
-		w.forget(now)
-	}
-	if w.spells[s] == nil && w.sources >= maxSources {
-		s.network = others
-	}
-	known := w.spells[s]
-	if known == nil {
-		w.spells[s] = &spell{told: now}
-		if s.network != others {
-			w.sources++
-		}
-		return true, s, 0
-	}
-	if now.Sub(known.told) < WatchFor {
-		known.further++
-		return false, s, 0
-	}
-	untold = known.further
-	*known = spell{told: now}
-	return true, s, untold
-}
-
-// forget drops the sources that have been quiet.
-func (w *watch) forget(now time.Time) {
-	for s, known := range w.spells {
-		if now.Sub(known.told) >= WatchFor {
-			delete(w.spells, s)
-			if s.network != others {
-				w.sources--
-			}
-		}
-	}
-}
-
-// noteDenial writes the bad attempt, if it is to be told. That it can't be
-// written changes nothing about the denial.
-func (k *Keeper) noteDenial(ctx context.Context, q question, d Decision) {
-	tell, as, untold := k.watch.note(source{system: d.System.ID, network: q.target.network()}, q.now)
-	if !tell {
-		return
-	}
-	entry := audit.Entry{Action: audit.GateBadAttempt, Actor: "gate", Subject: d.System.ID, PartnerID: d.System.PartnerID, Outcome: audit.Failure}
-	if as.network != others {
-		entry = entry.From(q.target.client)
-	}
-	entry = entry.On(d.System.ID).With("reason", string(d.Reason)).With("from", as.network).With("path", shortened(q.target.path))
-	if untold > 0 {
-		entry = entry.With("further_attempts_before", strconv.Itoa(untold))
-	}
-	if err := k.journal.Commit(ctx, nil, entry); err != nil {
-		k.log.WarnContext(ctx, "a bad attempt could not be recorded", "phone_system", d.System.ID, "error", err)
-	}
-}
-
-// shortened keeps entries small; the query, where secrets travel, is not there.
-func shortened(path string) string { return path[:min(len(path), 200)] }
-
-// sightings remember when each gate last asked, until they are written in one
-// go: no decision writes them.
-type sightings struct {
-	mu   sync.Mutex
-	last map[string]sighting
-}
-
-type sighting struct {
-	partner string
-	at      time.Time
-}
-
-func newSightings() *sightings { return &sightings{last: map[string]sighting{}} }
-
-func (s *sightings) note(system phonesystem.PhoneSystem, now time.Time) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if len(s.last) < maxKnown {
-		s.last[system.ID] = sighting{partner: system.PartnerID, at: now}
-	}
-}
-
-func (s *sightings) take() map[string]sighting {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	taken := s.last
-	s.last = map[string]sighting{}
-	return taken
-}
-
-// Sighting is when a gate last asked.
-type Sighting struct {
-	LastSeenAt time.Time `json:"last_seen_at"`
-}
-
-func sightingKey(partner, system string) table.Key {
-	return table.Key{Partition: "gates#" + partner, Sort: system}
-}
-
-// Flush writes when each gate that asked since the last Flush was seen. Errors
-// are joined; what could not be written comes again with the gate's next
-// question.
-func (k *Keeper) Flush(ctx context.Context) error {
-	var err error
-	for system, seen := range k.seen.take() {
-		item, one := table.Encode(sightingKey(seen.partner, system), "gate", Sighting{LastSeenAt: seen.at})
-		if one == nil {
-			one = k.journal.Table.Apply(ctx, table.Put(item, table.Always()))
-		}
-		err = errors.Join(err, one)
-	}
-	return err
-}
-
-// Seen answers when a partner's gates last asked, by phone system: as of the
-// last Flush.
-func Seen(ctx context.Context, t table.Table, partner string) (map[string]Sighting, error) {
-	seen := map[string]Sighting{}
-	for item, err := range t.List(ctx, table.Range{Partition: sightingKey(partner, "").Partition}) {
-		if err != nil {
-			return nil, err
-		}
-		sighting, err := table.Decode[Sighting](item)
-		if err != nil {
-			return nil, err
-		}
-		seen[item.Sort] = sighting
-	}
-	return seen, nil
+func decodeRole(item table.Item) (*access.Role, error) {
+	role, err := table.Decode[access.Role](item)
+	return &role, err
 }

@@ -64,6 +64,8 @@ type visit struct {
 // System finds the phone system that a gate key names. Errors: ErrUnknownKey,
 // the table's.
 func (k *Keeper) System(ctx context.Context, authorization []string) (phonesystem.PhoneSystem, error) {
+	ctx, cancel := context.WithTimeout(ctx, answerWithin)
+	defer cancel()
 	id, hash, ok := readKey(authorization)
 	if !ok {
 		return phonesystem.PhoneSystem{}, ErrUnknownKey
@@ -76,7 +78,10 @@ func (k *Keeper) System(ctx context.Context, authorization []string) (phonesyste
 }
 
 func (k *Keeper) authenticated(item table.Item, hash token.Hash) (phonesystem.PhoneSystem, error) {
-	known, err := k.known.meet(item)
+	if !item.Exists() {
+		return phonesystem.PhoneSystem{}, ErrUnknownKey
+	}
+	known, err := k.systems.of(item)
 	if err != nil {
 		return phonesystem.PhoneSystem{}, err
 	}
@@ -87,8 +92,11 @@ func (k *Keeper) authenticated(item table.Item, hash token.Hash) (phonesystem.Ph
 }
 
 // Show answers the e-mail address of whom a ticket would admit, and spends
-// nothing. Errors: ErrUnknownKey, ErrTicket, the table's.
+// nothing. Errors: ErrUnknownKey, ErrTicket (the phone system is answered
+// beside it), the table's.
 func (k *Keeper) Show(ctx context.Context, v Visit) (phonesystem.PhoneSystem, string, error) {
+	ctx, cancel := context.WithTimeout(ctx, answerWithin)
+	defer cancel()
 	read, err := k.readVisit(ctx, v)
 	return read.system, read.window.user.Email, err
 }
@@ -138,7 +146,7 @@ func (k *Keeper) readTicket(ctx context.Context, v *visit) error {
 		}
 		first = append(first, role...)
 	}
-	if v.window, err = readWindowOf(first, holder); err != nil {
+	if v.window, err = k.windowOf(first, holder); err != nil {
 		return err
 	}
 	v.items = append(v.items, first...)
@@ -150,37 +158,48 @@ func (k *Keeper) readTicket(ctx context.Context, v *visit) error {
 
 // Admit spends a ticket and gives the browser its pass. Errors: ErrUnknownKey,
 // ErrForeignOrigin, ErrUnreadable, ErrTicket, *OtherPassError (nothing is
-// spent), table.ErrUnavailable. Of parallel ones with one ticket one succeeds.
+// spent), table.ErrUnavailable; with all but the first the phone system is
+// answered beside it. Of parallel ones with one ticket one succeeds.
 func (k *Keeper) Admit(ctx context.Context, v Visit) (Admitted, error) {
+	ctx, cancel := context.WithTimeout(ctx, answerWithin)
+	defer cancel()
 	system, err := k.System(ctx, v.Authorization)
 	if err != nil {
 		return Admitted{}, err
 	}
+	refused := Admitted{System: system}
 	if !k.mayPost(v.Origin, system) {
-		return Admitted{}, ErrForeignOrigin
+		return refused, ErrForeignOrigin
 	}
 	client, ok := ReadClient(v.Client)
 	if !ok {
-		return Admitted{}, ErrUnreadable
+		return refused, ErrUnreadable
 	}
 	for range admitTries {
-		read, err := k.readVisit(ctx, v)
-		if err != nil {
-			return Admitted{}, err
+		admitted, err := k.admitOnce(ctx, v, attempt.Network(client))
+		if err == nil {
+			return admitted, nil
 		}
-		read.client = attempt.Network(client)
-		if err := k.askFirst(ctx, v, read); err != nil {
-			return Admitted{}, err
-		}
-		admitted, err := k.admit(ctx, read)
 		if !errors.Is(err, table.ErrConflict) {
-			return admitted, err
+			return refused, err
 		}
 	}
-	return Admitted{}, table.ErrUnavailable
+	return refused, table.ErrUnavailable
 }
 
 const admitTries = 5
+
+func (k *Keeper) admitOnce(ctx context.Context, v Visit, network string) (Admitted, error) {
+	read, err := k.readVisit(ctx, v)
+	if err != nil {
+		return Admitted{}, err
+	}
+	read.client = network
+	if err := k.askFirst(ctx, v, read); err != nil {
+		return Admitted{}, err
+	}
+	return k.admit(ctx, read)
+}
 
 // mayPost holds to the Fetch standard's Origin: only the portal's pages and the
 // phone system's own may hand a ticket over; "null" and none may not.
@@ -193,10 +212,16 @@ func (k *Keeper) mayPost(origin []string, system phonesystem.PhoneSystem) bool {
 	return err == nil && (sent == portal.Scheme+"://"+portal.Host || sent == system.URL(""))
 }
 
-// askFirst finds another user's living pass in the browser.
+// askFirst finds another user's living pass in the browser. Of cookies that
+// can't be read it does not know whose they are, and asks as well.
 func (k *Keeper) askFirst(ctx context.Context, v Visit, read visit) error {
 	held, found, sure := readPass(v.Cookie, read.system.Scheme())
-	if !sure || !found || v.Replace || held.user == read.ticket.UserID {
+	switch {
+	case v.Replace:
+		return nil
+	case !sure:
+		return &OtherPassError{Holder: "somebody who can't be told", User: read.window.user.Email}
+	case !found || held.user == read.ticket.UserID:
 		return nil
 	}
 	holder := unlock.Holder{UserID: held.user, Role: held.role}
@@ -204,7 +229,7 @@ func (k *Keeper) askFirst(ctx context.Context, v Visit, read visit) error {
 	if err != nil {
 		return err
 	}
-	w, err := readWindowOf(items, holder)
+	w, err := k.windowOf(items, holder)
 	if err != nil {
 		return err
 	}

@@ -2,7 +2,6 @@ package gatekeeper
 
 import (
 	"net/netip"
-	"regexp"
 	"strings"
 
 	"portcullis.example/shared/attempt"
@@ -30,41 +29,63 @@ const (
 // target is a request that can be read.
 type target struct {
 	method string
-	scheme string
-	host   string // normalised
+	scheme string // http or https
+	host   string // as sent
 	path   string // raw
 	client netip.Addr
 }
 
 func (t target) network() string { return attempt.Network(t.client) }
 
-var (
-	urlShape = regexp.MustCompile(`^(https?)://([A-Za-z0-9.:-]+)(/[^?#]*)?(\?[^#]*)?$`)
-	// API Gateway joins repeated headers with a comma: a second absolute URL.
-	secondURL = regexp.MustCompile(`(?i),\s*https?://`)
-)
+// at tells whether the request is for a phone system's host; readable is false
+// where the host is none.
+func (t target) at(system phonesystem.PhoneSystem) (own, readable bool) {
+	if t.host == system.Host && t.scheme == system.Scheme() {
+		return true, true // as nearly always
+	}
+	host, ok := phonesystem.NormaliseHost(t.host, t.scheme)
+	return ok && host == system.Host, ok
+}
 
 // readTarget reads what is asked about; ok is false for anything missing,
-// doubled, unreadable or contradictory.
+// doubled, unreadable or contradictory. The host is not judged yet.
 func (r Request) readTarget() (t target, ok bool) {
 	method, one := single(r.Method)
 	raw, two := single(r.URL)
-	if !one || !two || len(raw) > maxURL || strings.ContainsFunc(raw, func(c rune) bool { return c <= ' ' || c >= 0x7f }) {
+	if !one || !two || len(raw) > maxURL || doubledURL(raw) {
 		return target{}, false
 	}
-	parts := urlShape.FindStringSubmatch(raw)
-	if parts == nil || secondURL.MatchString(raw) {
-		return target{}, false
+	t.method = method
+	rest := ""
+	for _, scheme := range []string{"https", "http"} {
+		if after, found := strings.CutPrefix(raw, scheme+"://"); found {
+			t.scheme, rest = scheme, after
+		}
 	}
-	t = target{method: method, scheme: parts[1], path: parts[3]}
-	if t.path == "" {
-		t.path = "/"
+	for i := range len(rest) {
+		if c := rest[i]; c <= ' ' || c >= 0x7f || c == '#' {
+			return target{}, false
+		}
 	}
-	if t.host, ok = phonesystem.NormaliseHost(parts[2], t.scheme); !ok {
-		return target{}, false
+	rest, _, _ = strings.Cut(rest, "?")
+	slash := strings.IndexByte(rest, '/')
+	if slash < 0 {
+		rest, slash = rest+"/", len(rest)
 	}
+	t.host, t.path = rest[:slash], rest[slash:]
 	t.client, ok = ReadClient(r.Client)
-	return t, ok
+	return t, ok && t.host != ""
+}
+
+// doubledURL finds a second absolute URL behind a comma: so API Gateway joins
+// repeated headers. With a space between, it is no URL at all.
+func doubledURL(raw string) bool {
+	for _, rest, more := strings.Cut(raw, ","); more; _, rest, more = strings.Cut(rest, ",") {
+		if next := strings.ToLower(rest[:min(len(rest), 8)]); strings.HasPrefix(next, "http://") || next == "https://" {
+			return true
+		}
+	}
+	return false
 }
 
 func single(values []string) (string, bool) {
@@ -123,6 +144,8 @@ const administratorGrant = "0"
 
 // readPass finds the one pass in the cookies. found is false where there is
 // none; sure is false where there is more than one, or one too large to read.
+// Only what browsers take from a name's ends is taken (RFC 6265bis section
+// 5.6): with any other space in front, a name is not held to the prefix's rules.
 func readPass(cookies []string, scheme string) (pass heldPass, found, sure bool) {
 	name, value := CookieName(scheme), ""
 	for _, header := range cookies {
@@ -130,7 +153,7 @@ func readPass(cookies []string, scheme string) (pass heldPass, found, sure bool)
 			return heldPass{}, false, false
 		}
 		for part := range strings.SplitSeq(header, ";") {
-			key, v, _ := strings.Cut(strings.TrimSpace(part), "=")
+			key, v, _ := strings.Cut(strings.Trim(part, " \t"), "=")
 			if key != name {
 				continue
 			}

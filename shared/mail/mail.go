@@ -1,6 +1,7 @@
 // Package mail is the transactional outbox. It guarantees that a letter exists
-// exactly if the change that it tells of was committed, that it is delivered at
-// least once (after a crash at most one duplicate, under the same id), and that
+// exactly if the change that it tells of was committed, that it is delivered to
+// each recipient at least once (after a crash at most one duplicate, under the
+// same id), that a recipient who can't be reached holds up no other, and that
 // nothing of it, least of all a link's token, stands readable in the table.
 package mail
 
@@ -9,6 +10,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"portcullis.example/shared/secrets"
@@ -19,8 +21,13 @@ import (
 // Kind is the kind of the outbox's items, for table.Due.
 const Kind = "mail"
 
-// retryAfter is when a letter that could not be sent is tried again.
+// retryAfter is when a letter that could not be sent is tried again, and for
+// how long a courier has it to itself.
 const retryAfter = time.Minute
+
+// sendWithin is how long handing over one letter may take: well within
+// retryAfter, so that no second courier takes it up meanwhile.
+const sendWithin = 10 * time.Second
 
 // Letter is one mail. Text is plain text; links in it come from configuration.
 type Letter struct {
@@ -32,6 +39,8 @@ type Letter struct {
 	Administrators string `json:"administrators,omitempty"`
 	Subject        string `json:"subject"`
 	Text           string `json:"text"`
+	// Reached are those of Administrators who have the letter.
+	Reached []string `json:"reached,omitempty"`
 }
 
 // Sender delivers one letter to one address. Errors are retried.
@@ -60,17 +69,21 @@ func (o *Outbox) Post(ctx context.Context, letter Letter) (table.Write, error) {
 		return table.Write{}, err
 	}
 	letter.ID = id
-	text, err := json.Marshal(letter)
-	if err != nil {
-		return table.Write{}, fmt.Errorf("mail: %w", err)
-	}
-	closed, err := o.Sealer.Seal(ctx, text, "mail#"+id)
-	if err != nil {
-		return table.Write{}, fmt.Errorf("mail: %w", err)
-	}
-	item, err := table.Encode(table.Key{Partition: "mail#" + id, Sort: "letter"}, Kind, sealed{Letter: closed})
+	item, err := o.seal(ctx, table.Key{Partition: "mail#" + id, Sort: "letter"}, letter)
 	item.Due = o.Now()
 	return table.Put(item, table.Absent()), err
+}
+
+func (o *Outbox) seal(ctx context.Context, key table.Key, letter Letter) (table.Item, error) {
+	text, err := json.Marshal(letter)
+	if err != nil {
+		return table.Item{}, fmt.Errorf("mail: %w", err)
+	}
+	closed, err := o.Sealer.Seal(ctx, text, key.Partition)
+	if err != nil {
+		return table.Item{}, fmt.Errorf("mail: %w", err)
+	}
+	return table.Encode(key, Kind, sealed{Letter: closed})
 }
 
 // Open reads a letter that Due yielded.
@@ -90,36 +103,90 @@ func (o *Outbox) Open(ctx context.Context, item table.Item) (Letter, error) {
 	return letter, nil
 }
 
-// Deliver hands every letter that is due to send, and answers how many went
-// out. One that fails stays and is due again a minute later; the errors are
-// joined.
-func (o *Outbox) Deliver(ctx context.Context, send func(context.Context, Letter) error) (sent int, err error) {
+// Post is where letters are handed in: it knows who gets one, and how.
+type Post interface {
+	Sender
+	// AdministratorEmails lists where a letter to a partner's administrators
+	// goes.
+	AdministratorEmails(ctx context.Context, partner string) ([]string, error)
+}
+
+// Deliver hands every letter that is due to post, and answers how many went out
+// to all their recipients. One that fails stays and is due again a minute later,
+// for those who have not got it; the errors are joined. Any number may deliver
+// at once.
+func (o *Outbox) Deliver(ctx context.Context, post Post) (sent int, err error) {
 	for item, listErr := range o.Table.Due(ctx, Kind, o.Now()) {
 		if listErr != nil {
 			return sent, errors.Join(err, listErr)
 		}
-		if one := o.deliver(ctx, item, send); one != nil {
-			err = errors.Join(err, one)
-			continue
+		done, one := o.deliver(ctx, item, post)
+		if done {
+			sent++
 		}
-		sent++
+		err = errors.Join(err, one)
 	}
 	return sent, err
 }
 
-func (o *Outbox) deliver(ctx context.Context, item table.Item, send func(context.Context, Letter) error) error {
-	letter, err := o.Open(ctx, item)
-	if err == nil {
-		err = send(ctx, letter)
+func (o *Outbox) deliver(ctx context.Context, item table.Item, post Post) (done bool, err error) {
+	// Put off before it is sent: whoever else sees it now loses, and after a
+	// crash it is due again.
+	rev := item.Rev
+	item.Due = o.Now().Add(retryAfter)
+	err = o.Table.Apply(ctx, table.Put(item, table.Is(rev)))
+	if errors.Is(err, table.ErrConflict) {
+		return false, nil // another courier has it
 	}
 	if err != nil {
-		rev := item.Rev
-		item.Due = o.Now().Add(retryAfter)
-		return errors.Join(err, o.Table.Apply(ctx, table.Put(item, table.Is(rev))))
+		return false, err
 	}
-	err = o.Table.Apply(ctx, table.Delete(item.Key, table.Is(item.Rev)))
-	if errors.Is(err, table.ErrConflict) {
-		return nil // another courier delivered the same letter
+	letter, err := o.Open(ctx, item)
+	if err != nil {
+		return false, err
+	}
+	reached := len(letter.Reached)
+	if err = letter.send(ctx, post); err == nil {
+		return true, o.Table.Apply(ctx, table.Delete(item.Key, table.Always()))
+	}
+	if len(letter.Reached) > reached {
+		err = errors.Join(err, o.keep(ctx, item, letter))
+	}
+	return false, err
+}
+
+// keep remembers who has been reached.
+func (o *Outbox) keep(ctx context.Context, item table.Item, letter Letter) error {
+	next, err := o.seal(ctx, item.Key, letter)
+	if err != nil {
+		return err
+	}
+	next.Due = item.Due
+	return o.Table.Apply(ctx, table.Put(next, table.Present()))
+}
+
+// send hands the letter to each recipient who has not got it, and notes who has.
+func (l *Letter) send(ctx context.Context, post Post) error {
+	ctx, cancel := context.WithTimeout(ctx, sendWithin)
+	defer cancel()
+	if l.Administrators == "" {
+		return post.Send(ctx, *l)
+	}
+	emails, err := post.AdministratorEmails(ctx, l.Administrators)
+	if err != nil {
+		return err
+	}
+	for _, email := range emails {
+		if slices.Contains(l.Reached, email) {
+			continue
+		}
+		one := *l
+		one.To, one.Reached = email, nil
+		if failed := post.Send(ctx, one); failed != nil {
+			err = errors.Join(err, failed)
+			continue
+		}
+		l.Reached = append(l.Reached, email)
 	}
 	return err
 }

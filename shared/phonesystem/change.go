@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"time"
 
 	"portcullis.example/shared/access"
@@ -125,8 +126,8 @@ func (c Change) apply(p PhoneSystem) (PhoneSystem, error) {
 }
 
 // Update changes a phone system. Errors: ErrNotFound, access.ErrForbidden,
-// access.ErrNotFresh, ErrHostTaken, *input.Error. A widened policy is told to
-// all administrators by mail.
+// access.ErrNotFresh, ErrHostTaken, *input.Error. A widened policy and another
+// profile are told to all administrators by mail.
 func (r *Registry) Update(ctx context.Context, caller access.Caller, id string, change Change) (PhoneSystem, error) {
 	return r.edit(ctx, caller, id, func(old PhoneSystem) (edited, error) {
 		next, err := change.apply(old)
@@ -143,10 +144,7 @@ func (r *Registry) Update(ctx context.Context, caller access.Caller, id string, 
 			e.more = []table.Write{table.Delete(hostKey(old.PartnerID, old.Host), table.Always())}
 			e.entry = e.entry.With("old_host", old.Host).With("host", next.Host)
 		}
-		if next.Policy.Wider(old.Policy) {
-			e.entry = e.entry.With("policy", "widened")
-			e.letter = "The unlock policy of " + next.Name + " was widened"
-		}
+		e.tellWidening(old)
 		return e, nil
 	})
 }
@@ -161,9 +159,12 @@ type Rotated struct {
 // RotateKey replaces the gate key. The old one works KeyOverlap more unless it
 // is to be revoked; one that was replaced before does not. Errors: as Update.
 func (r *Registry) RotateKey(ctx context.Context, caller access.Caller, id string, revokePrevious bool) (Rotated, error) {
+	if !token.ValidID(id) {
+		return Rotated{}, ErrNotFound
+	}
 	secret, err := token.New(r.Random, token.GateKey, id)
 	if err != nil {
-		return Rotated{}, ErrNotFound // an id that can't stand in a key names nothing
+		return Rotated{}, err
 	}
 	result := Rotated{GateKey: secret}
 	_, err = r.edit(ctx, caller, id, func(p PhoneSystem) (edited, error) {
@@ -186,6 +187,21 @@ type edited struct {
 	more   []table.Write
 	entry  audit.Entry
 	letter string // subject of a mail to all administrators; empty: none
+}
+
+// tellWidening has a change that may open more than before told: another profile
+// restricts other paths.
+func (e *edited) tellWidening(old PhoneSystem) {
+	var what []string
+	if e.next.Policy.Wider(old.Policy) {
+		e.entry = e.entry.With("policy", "widened")
+		what = append(what, "The unlock policy of "+e.next.Name+" was widened")
+	}
+	if e.next.Profile != old.Profile {
+		e.entry = e.entry.With("old_profile", old.Profile).With("profile", e.next.Profile)
+		what = append(what, "The profile of "+e.next.Name+" was changed from "+old.Profile+" to "+e.next.Profile)
+	}
+	e.letter = strings.Join(what, ". ")
 }
 
 // edit reads, checks the caller, and commits on the revision read; where

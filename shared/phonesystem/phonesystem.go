@@ -156,7 +156,8 @@ func (p PhoneSystem) Authenticates(hash token.Hash, now time.Time) bool {
 // Scheme is how browsers reach the host: https, but for a demonstration on this
 // machine.
 func (p PhoneSystem) Scheme() string {
-	name, _, _ := strings.Cut(p.Host, ":")
+	name, _, _ := strings.Cut(strings.ToLower(p.Host), ":")
+	name = strings.TrimSuffix(name, ".")
 	if name == "localhost" || strings.HasSuffix(name, ".localhost") {
 		return "http"
 	}
@@ -171,14 +172,14 @@ var hostShape = regexp.MustCompile(`^(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)*
 // NormaliseHost is the one spelling of a host and port: lower-case, without the
 // scheme's own port and the root's dot. ok is false for what is no host.
 func NormaliseHost(text, scheme string) (host string, ok bool) {
-	host = strings.ToLower(text)
-	name, port, has := strings.Cut(host, ":")
+	name, port, has := strings.Cut(strings.ToLower(text), ":")
 	name = strings.TrimSuffix(name, ".")
 	if has {
-		n, err := strconv.Atoi(port)
-		if err != nil || n < 1 || n > 65535 {
+		n, err := strconv.ParseUint(port, 10, 16)
+		if err != nil || n == 0 {
 			return "", false
 		}
+		port = strconv.FormatUint(n, 10) // 0443 is 443 to browsers
 	}
 	if has && (scheme != "http" && port == "443" || scheme == "http" && port == "80") {
 		has = false
@@ -194,7 +195,7 @@ func (p *PhoneSystem) normalise() error {
 	p.Name, p.Customer = strings.TrimSpace(p.Name), strings.TrimSpace(p.Customer)
 	e.Line(p.Name, "body.name", 1, 200)
 	e.Line(p.Customer, "body.customer", 0, 200)
-	host, ok := NormaliseHost(p.Host, "https")
+	host, ok := NormaliseHost(p.Host, p.Scheme())
 	e.Require(ok, "body.host", "must be a host name, with a port if need be, such as pbx.example.com")
 	p.Host = host
 	e.Require(len(p.RestrictedPaths) <= 100, "body.restricted_paths", "must be at most 100 paths")

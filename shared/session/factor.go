@@ -31,23 +31,17 @@ type SignedIn struct {
 // ones with the same code one succeeds.
 func (d *Desk) SecondFactor(ctx context.Context, secret string, proof mfa.Proof, from Origin) (SignedIn, error) {
 	return d.complete(ctx, secret, attempt.Factor(proof.Method), from, func(s pendingState) (SignedIn, mfa.Factors, error) {
-		if !s.factors.Enrolled() {
-			return SignedIn{}, s.factors, ErrMustEnroll
-		}
 		factors, err := d.Factors.Verify(ctx, s.user.ID, s.factors, proof, s.tally.At)
 		return SignedIn{Session: Session{Method: proof.Method}}, factors, err
 	})
 }
 
 // Enroll begins an enrolment for somebody who has no second factor. Errors:
-// ErrBadAttempt, mfa.ErrEnrolled.
+// ErrBadAttempt, mfa.ErrEnrolled, from.Foreign.
 func (d *Desk) Enroll(ctx context.Context, secret string, from Origin) (mfa.Enrollment, error) {
 	s, err := d.second(ctx, secret, attempt.Enrollment, from)
 	if err != nil {
 		return mfa.Enrollment{}, err
-	}
-	if s.factors.Enrolled() {
-		return mfa.Enrollment{}, mfa.ErrEnrolled
 	}
 	enrollment, err := d.Factors.Begin(ctx, s.user)
 	if err != nil {
@@ -70,7 +64,7 @@ func (d *Desk) Enroll(ctx context.Context, secret string, from Origin) (mfa.Enro
 // as SecondFactor, and mfa.ErrEnrolled.
 func (d *Desk) ConfirmEnrollment(ctx context.Context, secret, code string, from Origin) (SignedIn, error) {
 	return d.complete(ctx, secret, attempt.Enrollment, from, func(s pendingState) (SignedIn, mfa.Factors, error) {
-		if len(s.login.Pending) == 0 && !s.factors.Enrolled() {
+		if len(s.login.Pending) == 0 {
 			return SignedIn{}, s.factors, mfa.ErrNotEnrolled
 		}
 		factors, codes, err := d.Factors.Confirm(ctx, s.user.ID, s.factors, s.login.Pending, code, s.tally.At)
@@ -81,6 +75,16 @@ func (d *Desk) ConfirmEnrollment(ctx context.Context, secret, code string, from 
 // judge evaluates a second factor against the state as read, without writing.
 type judge func(pendingState) (SignedIn, mfa.Factors, error)
 
+// trial is one reserved attempt on its way.
+type trial struct {
+	attempt.Attempt
+	factor attempt.Factor
+	// locks says that no other attempt may follow this one, should it fail.
+	locks bool
+	// right says that the proof was right when it was first judged.
+	right bool
+}
+
 // complete reserves once, judges, and commits on the revisions that the
 // judgement rested on; where another request was first, it judges anew.
 func (d *Desk) complete(ctx context.Context, secret string, factor attempt.Factor, from Origin, judge judge) (SignedIn, error) {
@@ -88,36 +92,54 @@ func (d *Desk) complete(ctx context.Context, secret string, factor attempt.Facto
 	if err != nil {
 		return SignedIn{}, err
 	}
-	if err := d.reserve(ctx, s); err != nil {
+	t := trial{Attempt: s.tally.Attempt, factor: factor}
+	if t.locks, err = d.Guard.Reserve(ctx, t.Attempt, s.tally.read); err != nil {
 		return SignedIn{}, err
 	}
-	reserved := s.tally.Attempt
 	for range tries {
 		done, factors, err := judge(s)
 		if err != nil {
-			return SignedIn{}, d.refused(ctx, s, reserved, factor, err)
+			return SignedIn{}, d.refused(ctx, s, t, err)
 		}
-		done, err = d.signIn(ctx, s, reserved, factors, done)
+		t.right = true
+		done, err = d.signIn(ctx, s, t.Attempt, factors, done)
 		if !errors.Is(err, table.ErrConflict) {
 			return done, err
 		}
-		if s, err = d.second(ctx, secret, factor, from); err != nil {
-			return SignedIn{}, err
+		next, err := d.second(ctx, secret, factor, from)
+		if err != nil {
+			return SignedIn{}, d.refused(ctx, s, t, err)
 		}
+		s = next
 	}
 	return SignedIn{}, table.ErrUnavailable
 }
 
-// refused keeps the reserved attempt for a wrong code and returns it where
-// nothing was guessed.
-func (d *Desk) refused(ctx context.Context, s pendingState, reserved attempt.Attempt, factor attempt.Factor, err error) error {
-	switch {
-	case errors.Is(err, mfa.ErrWrong), errors.Is(err, mfa.ErrNotEnrolled):
-		return d.failed(ctx, s.user, reserved.Client, audit.LoginFailed, string(factor))
-	case errors.Is(err, mfa.ErrEnrolled), errors.Is(err, ErrMustEnroll):
-		return errors.Join(err, d.Journal.Table.Apply(ctx, reserved.GiveBack()...))
+// refused answers a proof that did not sign in. A wrong one keeps its attempt,
+// and ends the pending sign-in if that was the last one allowed. One that was
+// right and lost to another request is no failure: its attempt is returned.
+func (d *Desk) refused(ctx context.Context, s pendingState, t trial, err error) error {
+	if !refusal(err) {
+		return err
 	}
-	return err
+	var writes []table.Write
+	switch {
+	case t.right:
+		writes = t.GiveBack()
+	case t.locks:
+		writes = []table.Write{table.Delete(s.items[1].Key, table.Always())}
+	}
+	return d.failed(ctx, s.user, t.Client, audit.LoginFailed, string(t.factor), writes...)
+}
+
+// refusal tells what judges the proof from what only went wrong.
+func refusal(err error) bool {
+	for _, judged := range []error{mfa.ErrWrong, mfa.ErrNotEnrolled, mfa.ErrEnrolled, ErrBadAttempt, ErrUnauthenticated} {
+		if errors.Is(err, judged) {
+			return true
+		}
+	}
+	return false
 }
 
 // signIn commits a completed sign-in: factor used up, login token spent,
@@ -187,22 +209,26 @@ type SteppedUp struct {
 // are dead. Errors: ErrBadAttempt for a wrong proof, ErrUnauthenticated where
 // the session ended meanwhile, attempt.ErrLocked, table.ErrUnavailable.
 func (d *Desk) StepUp(ctx context.Context, id Identity, secret string, proof mfa.Proof, from Origin) (SteppedUp, error) {
-	t := newTally(attempt.Factor(proof.Method), id.User.ID, id.User.ID, from, d.Journal.Second())
+	tally := newTally(attempt.Factor(proof.Method), id.User.ID, id.User.ID, from, d.Journal.Second())
 	rests := []table.Key{mfa.Key(id.User.ID), sessionKey(id.User.ID, token.HashOf(secret))}
-	items, err := d.Journal.Table.GetAll(ctx, append(slices.Clone(rests), t.keys()...)...)
+	items, err := d.Journal.Table.GetAll(ctx, append(slices.Clone(rests), tally.keys()...)...)
 	if err != nil {
 		return SteppedUp{}, err
 	}
-	t.take(items[2:], true)
-	if err := d.Guard.Reserve(ctx, t.Attempt, t.read); err != nil {
+	if !items[1].Exists() {
+		return SteppedUp{}, ErrUnauthenticated
+	}
+	tally.take(items[2:], true)
+	t := trial{Attempt: tally.Attempt}
+	if _, err := d.Guard.Reserve(ctx, t.Attempt, tally.read); err != nil {
 		return SteppedUp{}, err
 	}
 	for range tries {
-		done, err := d.stepUp(ctx, id, items, proof, t.Attempt)
-		switch {
-		case errors.Is(err, mfa.ErrWrong), errors.Is(err, mfa.ErrNotEnrolled):
-			return SteppedUp{}, d.failed(ctx, id.User, from.Client, audit.StepUpFailed, string(proof.Method))
-		case !errors.Is(err, table.ErrConflict):
+		done, err := d.stepUp(ctx, id, items, proof, &t)
+		if refusal(err) {
+			return SteppedUp{}, d.stayedDown(ctx, id, t, proof, err)
+		}
+		if !errors.Is(err, table.ErrConflict) {
 			return done, err
 		}
 		if items, err = d.Journal.Table.GetAll(ctx, rests...); err != nil {
@@ -212,7 +238,20 @@ func (d *Desk) StepUp(ctx context.Context, id Identity, secret string, proof mfa
 	return SteppedUp{}, table.ErrUnavailable
 }
 
-func (d *Desk) stepUp(ctx context.Context, id Identity, items []table.Item, proof mfa.Proof, try attempt.Attempt) (SteppedUp, error) {
+// stayedDown is refused for a step-up.
+func (d *Desk) stayedDown(ctx context.Context, id Identity, t trial, proof mfa.Proof, err error) error {
+	var writes []table.Write
+	if t.right {
+		writes = t.GiveBack()
+	}
+	failed := d.failed(ctx, id.User, t.Client, audit.StepUpFailed, string(proof.Method), writes...)
+	if errors.Is(failed, ErrBadAttempt) && errors.Is(err, ErrUnauthenticated) {
+		return ErrUnauthenticated
+	}
+	return failed
+}
+
+func (d *Desk) stepUp(ctx context.Context, id Identity, items []table.Item, proof mfa.Proof, t *trial) (SteppedUp, error) {
 	if !items[1].Exists() {
 		return SteppedUp{}, ErrUnauthenticated
 	}
@@ -220,19 +259,20 @@ func (d *Desk) stepUp(ctx context.Context, id Identity, items []table.Item, proo
 	if err != nil {
 		return SteppedUp{}, err
 	}
-	factors, err = d.Factors.Verify(ctx, id.User.ID, factors, proof, try.At)
+	factors, err = d.Factors.Verify(ctx, id.User.ID, factors, proof, t.At)
 	if err != nil {
 		return SteppedUp{}, err
 	}
+	t.right = true
 	factorWrite, err := factors.Write(id.User.ID, items[0].Rev)
 	if err != nil {
 		return SteppedUp{}, err
 	}
-	done, writes, err := d.raised(id, items[1], try)
+	done, writes, err := d.raised(id, items[1], t.Attempt)
 	if err != nil {
 		return SteppedUp{}, err
 	}
-	writes = append(append(writes, factorWrite), try.GiveBack()...)
+	writes = append(append(writes, factorWrite), t.GiveBack()...)
 	return done, d.Journal.Commit(ctx, writes, audit.By(id.Caller, audit.StepUpSucceeded, done.Session.ID).With("method", string(proof.Method)))
 }
 

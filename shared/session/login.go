@@ -94,7 +94,8 @@ func (d *Desk) reservePassword(ctx context.Context, email string, from Origin) (
 		user = claim.UserID
 	}
 	t.take(items[1:], owner == user)
-	return user, t, d.Guard.Reserve(ctx, t.Attempt, t.read)
+	_, err = d.Guard.Reserve(ctx, t.Attempt, t.read)
+	return user, t, err
 }
 
 // emailPlace keeps what is no address out of the keys: it may be anything, of
@@ -127,14 +128,15 @@ func (d *Desk) checkPassword(ctx context.Context, id, plain string) (account.Use
 	return user, factors, ok && user.Active, err
 }
 
-// failed records a failure where its partner's auditors see it, and answers
-// ErrBadAttempt. A failure of nobody stands in the operators' log.
-func (d *Desk) failed(ctx context.Context, user account.User, client netip.Addr, action audit.Action, method string) error {
+// failed records a failure where its partner's auditors see it, together with
+// what it changes, and answers ErrBadAttempt. A failure of nobody stands in the
+// operators' log.
+func (d *Desk) failed(ctx context.Context, user account.User, client netip.Addr, action audit.Action, method string, writes ...table.Write) error {
 	entry := audit.Entry{Action: action, Actor: user.ID, Subject: user.ID, PartnerID: user.PartnerID, Outcome: audit.Failure}
 	if user.ID == "" {
 		entry.Actor, entry.Subject, entry.PartnerID = "unknown", "unknown", access.Operators
 	}
-	if err := d.Journal.Commit(ctx, nil, entry.From(client).With("method", method)); err != nil {
+	if err := d.Journal.Commit(ctx, writes, entry.From(client).With("method", method)); err != nil {
 		return err
 	}
 	return ErrBadAttempt

@@ -2,7 +2,6 @@ package session
 
 import (
 	"context"
-	"errors"
 	"net/netip"
 	"time"
 
@@ -56,7 +55,9 @@ type pendingState struct {
 }
 
 // second reads the state of a pending sign-in. ErrBadAttempt where the token is
-// unknown, has ended, or belongs to somebody who may not sign in any more.
+// unknown, has ended, or belongs to somebody who may not sign in any more;
+// mfa.ErrEnrolled or ErrMustEnroll where the user's record says that it is the
+// other step's turn, whatever this flow believes.
 func (d *Desk) second(ctx context.Context, secret string, factor attempt.Factor, from Origin) (pendingState, error) {
 	ids, hash, err := token.Parse(secret, token.Login, 1)
 	if err != nil {
@@ -71,7 +72,18 @@ func (d *Desk) second(ctx context.Context, secret string, factor attempt.Factor,
 	}
 	s.items = items[:3]
 	s.tally.take(items[3:], true)
-	return s, s.decode()
+	if err := s.decode(); err != nil {
+		return s, err
+	}
+	switch enrolling, enrolled := factor == attempt.Enrollment, s.factors.Enrolled(); {
+	case s.login.Delivery == Cookie && from.Foreign != nil:
+		return s, from.Foreign
+	case enrolling && enrolled:
+		return s, mfa.ErrEnrolled
+	case !enrolling && !enrolled:
+		return s, ErrMustEnroll
+	}
+	return s, nil
 }
 
 func (s *pendingState) decode() (err error) {
@@ -91,15 +103,6 @@ func (s *pendingState) decode() (err error) {
 		return ErrBadAttempt
 	}
 	return nil
-}
-
-// reserve takes the attempt; a lock also ends the pending sign-in.
-func (d *Desk) reserve(ctx context.Context, s pendingState) error {
-	err := d.Guard.Reserve(ctx, s.tally.Attempt, s.tally.read)
-	if errors.Is(err, attempt.ErrLocked) {
-		return errors.Join(err, d.Journal.Table.Apply(ctx, table.Delete(s.items[1].Key, table.Always())))
-	}
-	return err
 }
 
 // client is the address a session is opened from.

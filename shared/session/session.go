@@ -91,6 +91,9 @@ type Origin struct {
 	Client netip.Addr
 	// Device is the device token as sent; unknown ones count for nothing.
 	Device string
+	// Foreign is nil if the request comes from a page of ours, else the error to
+	// answer where a cookie would be set: another page must not sign anybody in.
+	Foreign error
 }
 
 // Desk signs people in and out. Its fields are set once; it is safe for

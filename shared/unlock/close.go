@@ -22,12 +22,21 @@ type ending struct {
 	caller access.Caller
 }
 
+// entry names the caller only if the end is the caller's doing: who closes a
+// window whose time is over did not end it.
 func (e ending) entry(u Unlock) audit.Entry {
 	action := map[string]audit.Action{Expired: audit.UnlockExpired, Closed: audit.UnlockClosed, Revoked: audit.UnlockRevoked}[u.End]
-	made := entry(e.caller, action, u)
+	if u.EndedBy != e.caller.UserID {
+		e.caller = access.Caller{}
+	}
+	made := entry(e.caller, action, u).With("ended_at", u.EndedAt.Format(time.RFC3339))
 	made.Actor, made.PartnerID = u.EndedBy, u.PartnerID
 	return made
 }
+
+// verdict says how a window comes to its end, judged on the record as it stands
+// at each try; over is false where it does not.
+type verdict func(context.Context, Unlock) (how ending, over bool, err error)
 
 // read answers one unlock of a partner and the revision of its record, or
 // ErrNotFound.
@@ -61,38 +70,50 @@ func (b *Book) Close(ctx context.Context, caller access.Caller, id string) (Unlo
 		}
 		how.end = Revoked
 	}
-	return b.end(ctx, caller.PartnerID, id, how)
+	u, _, err = b.end(ctx, caller.PartnerID, id, func(context.Context, Unlock) (ending, bool, error) { return how, true, nil })
+	return u, err
 }
 
 // end tells a window's end, once: of the sweep, the stream, a close and a
-// revocation whoever commits first decides what it was. A window whose time is
-// over has expired, whatever was asked.
-func (b *Book) end(ctx context.Context, partner, id string, how ending) (Unlock, error) {
+// revocation whoever commits first decides what it was, and is answered told. A
+// window whose time is over has expired, whatever was asked.
+func (b *Book) end(ctx context.Context, partner, id string, judge verdict) (u Unlock, told bool, err error) {
 	for range tries {
 		u, rev, err := b.read(ctx, partner, id)
 		if err != nil || u.End != "" {
-			return u, err
+			return u, false, err
 		}
-		lease, err := b.Journal.Table.GetAll(ctx, LeaseKey(partner, u.PhoneSystemID, u.UserID))
-		if err != nil {
-			return Unlock{}, err
+		how, over, err := judge(ctx, u)
+		if err != nil || !over {
+			return u, false, err
 		}
 		u = u.ended(how, b.Journal.Second())
-		writes, err := endWrites(u, rev, lease[0])
-		if err != nil {
-			return Unlock{}, err
-		}
-		if err = b.Journal.Commit(ctx, writes, how.entry(u)); !errors.Is(err, table.ErrConflict) {
-			return u, err
+		if err = b.commitEnd(ctx, u, rev, how); !errors.Is(err, table.ErrConflict) {
+			return u, err == nil, err
 		}
 	}
-	return Unlock{}, table.ErrUnavailable
+	return Unlock{}, false, table.ErrUnavailable
+}
+
+func (b *Book) commitEnd(ctx context.Context, u Unlock, rev table.Rev, how ending) error {
+	lease, err := b.Journal.Table.GetAll(ctx, LeaseKey(u.PartnerID, u.PhoneSystemID, u.UserID))
+	if err != nil {
+		return err
+	}
+	writes, err := endWrites(u, rev, lease[0])
+	if err != nil {
+		return err
+	}
+	return b.Journal.Commit(ctx, writes, how.entry(u))
 }
 
 func (u Unlock) ended(how ending, now time.Time) Unlock {
 	at := how.at
 	if at.IsZero() {
 		at = now
+	}
+	if at.Before(u.OpenedAt) { // a clock went back
+		at = u.OpenedAt
 	}
 	u.End, u.EndedBy, u.EndedAt = how.end, how.by, at
 	if !at.Before(u.ExpiresAt) {
@@ -102,18 +123,24 @@ func (u Unlock) ended(how ending, now time.Time) Unlock {
 }
 
 // endWrites takes the lease away with the record, if it is this window's: a
-// later window of the same user is not touched.
+// later window of the same user is not touched. One that has expired goes as
+// well, so that no clock that is set back brings it to life again.
 func endWrites(u Unlock, rev table.Rev, lease table.Item) ([]table.Write, error) {
 	write, err := u.write(table.Is(rev))
 	writes := []table.Write{write}
-	if err != nil || !lease.Exists() {
-		return writes, err
+	if err != nil {
+		return nil, err
 	}
-	l, err := table.Decode[Lease](lease)
-	if l.UnlockID == u.ID {
-		writes = append(writes, table.Delete(lease.Key, table.Is(lease.Rev)))
+	if lease.Exists() {
+		l, err := table.Decode[Lease](lease)
+		if err != nil {
+			return nil, err
+		}
+		if l.UnlockID != u.ID {
+			return writes, nil
+		}
 	}
-	return writes, err
+	return append(writes, table.Delete(lease.Key, table.Is(lease.Rev))), nil
 }
 
 // Sweep tells the end of every window whose time is over, and answers of how
@@ -125,65 +152,60 @@ func (b *Book) Sweep(ctx context.Context) (told int, err error) {
 			return told, errors.Join(err, listErr)
 		}
 		u, one := table.Decode[Unlock](item)
+		first := false
 		if one == nil {
-			one = b.Expire(ctx, u.PartnerID, u.ID)
+			first, one = b.Expire(ctx, u.PartnerID, u.ID)
 		}
-		if one != nil {
-			err = errors.Join(err, one)
-			continue
+		if first {
+			told++
 		}
-		told++
+		err = errors.Join(err, one)
 	}
 	return told, err
 }
 
-// Expire tells the end of a window whose time is over, if nobody has. One that
-// an epoch closed before was revoked then.
-func (b *Book) Expire(ctx context.Context, partner, id string) error {
-	u, _, err := b.read(ctx, partner, id)
-	if err != nil {
-		return err
-	}
-	if now := b.Journal.Second(); u.End != "" || u.Open(now) {
-		return nil
-	}
-	how, err := b.ended(ctx, u)
-	if err != nil {
-		return err
-	}
-	_, err = b.end(ctx, partner, id, how)
-	return err
+// Expire tells the end of a window whose time is over, if nobody has, and
+// answers whether it was the first to. One that an epoch closed before was
+// revoked then.
+func (b *Book) Expire(ctx context.Context, partner, id string) (told bool, err error) {
+	_, told, err = b.end(ctx, partner, id, func(ctx context.Context, u Unlock) (ending, bool, error) {
+		if u.Open(b.Journal.Second()) {
+			return ending{}, false, nil
+		}
+		how, err := b.passed(ctx, u)
+		return how, true, err
+	})
+	return told, err
 }
 
-// ended finds how a window that is over came to its end.
-func (b *Book) ended(ctx context.Context, u Unlock) (ending, error) {
+// raised is what phone systems and users have in common, and all that the end
+// of a window asks of them: what else stands there may be unreadable.
+type raised struct {
+	Epoch   int64     `json:"epoch"`
+	EpochAt time.Time `json:"epoch_at"`
+}
+
+// passed finds how a window ends or ended without anybody's asking: with an
+// epoch that rose before its time was over, else with its time.
+func (b *Book) passed(ctx context.Context, u Unlock) (ending, error) {
 	how := ending{end: Expired, by: audit.System, at: u.ExpiresAt}
 	items, err := b.Journal.Table.GetAll(ctx, phonesystem.Key(u.PhoneSystemID), account.UserKey(u.UserID))
 	if err != nil {
 		return how, err
 	}
-	if items[0].Exists() {
-		system, err := table.Decode[phonesystem.PhoneSystem](items[0])
+	for i, epoch := range []int64{u.SystemEpoch, u.UserEpoch} {
+		if !items[i].Exists() {
+			continue
+		}
+		now, err := table.Decode[raised](items[i])
 		if err != nil {
 			return how, err
 		}
-		how.revokedAt(system.Epoch != u.SystemEpoch, system.EpochAt)
-	}
-	if items[1].Exists() {
-		user, err := table.Decode[account.User](items[1])
-		if err != nil {
-			return how, err
+		if now.Epoch != epoch && now.EpochAt.Before(how.at) {
+			how.end, how.at = Revoked, now.EpochAt
 		}
-		how.revokedAt(user.Epoch != u.UserEpoch, user.EpochAt)
 	}
 	return how, nil
-}
-
-// revokedAt makes it a revocation at an epoch's beginning, where that came first.
-func (e *ending) revokedAt(newer bool, at time.Time) {
-	if newer && at.Before(e.at) {
-		e.end, e.at = Revoked, at
-	}
 }
 
 // Removed is called with each expired item that the store removes: a lease's
@@ -196,5 +218,6 @@ func (b *Book) Removed(ctx context.Context, item table.Item) error {
 	if err != nil {
 		return err
 	}
-	return b.Expire(ctx, l.PartnerID, l.UnlockID)
+	_, err = b.Expire(ctx, l.PartnerID, l.UnlockID)
+	return err
 }

@@ -3,6 +3,7 @@ package unlock
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"portcullis.example/shared/access"
@@ -29,7 +30,7 @@ type Request struct {
 // marshals: it is shown once.
 type Opened struct {
 	Unlock Unlock `json:"unlock"`
-	// Host is the URL of the phone system, where the ticket is spent.
+	// PassURL is where the ticket is spent, on the phone system's own host.
 	PassURL string `json:"pass_url"`
 	Ticket  string `json:"-"`
 }
@@ -58,6 +59,7 @@ func (b *Book) open(ctx context.Context, caller access.Caller, req Request, reco
 	if !token.ValidID(req.PhoneSystemID) {
 		return Opened{}, phonesystem.ErrNotFound
 	}
+	req.Reason, req.Reference = strings.TrimSpace(req.Reason), strings.TrimSpace(req.Reference)
 	network := attempt.Network(caller.Client)
 	items, err := b.Journal.Table.GetAll(ctx, phonesystem.Key(req.PhoneSystemID), account.UserKey(caller.UserID),
 		LeaseKey(caller.PartnerID, req.PhoneSystemID, caller.UserID), AddressKey(req.PhoneSystemID, network))
@@ -116,8 +118,11 @@ func length(policy phonesystem.Policy, grant access.Grant, wanted *int64) (int64
 	if err != nil {
 		return 0, err
 	}
-	if wanted == nil {
+	if wanted == nil && policy.DefaultSeconds >= phonesystem.ShortestWindow {
 		return min(policy.DefaultSeconds, limit), nil
+	}
+	if wanted == nil {
+		return 0, errNoLimit
 	}
 	if *wanted < phonesystem.ShortestWindow || *wanted > limit {
 		return 0, &input.OutOfRangeError{Location: "body.duration_seconds", Min: phonesystem.ShortestWindow, Max: limit}
@@ -139,7 +144,11 @@ func (b *Book) standing(ctx context.Context, caller access.Caller, r rests) erro
 	if !r.lease.Dead(r.system.Epoch, caller.Epoch) {
 		return &AlreadyUnlockedError{UnlockID: r.lease.UnlockID}
 	}
-	if _, err := b.end(ctx, caller.PartnerID, r.lease.UnlockID, ending{end: Revoked, by: audit.System}); err != nil {
+	_, _, err := b.end(ctx, caller.PartnerID, r.lease.UnlockID, func(ctx context.Context, u Unlock) (ending, bool, error) {
+		how, err := b.passed(ctx, u)
+		return how, true, err
+	})
+	if err != nil {
 		return err
 	}
 	return table.ErrConflict // the way is clear: judge anew
@@ -233,7 +242,7 @@ func (b *Book) extensible(caller access.Caller, system phonesystem.PhoneSystem, 
 		grant = access.Grant{Role: role.ID, Longest: role.MaxUnlockSeconds}
 	}
 	limit, err := longest(system.Policy, grant)
-	return limit - int64(u.ExpiresAt.Sub(u.OpenedAt)/time.Second), err
+	return max(0, limit-int64(u.ExpiresAt.Sub(u.OpenedAt)/time.Second)), err
 }
 
 func (b *Book) commitExtend(ctx context.Context, caller access.Caller, r rests, u Unlock, rev table.Rev) error {
@@ -247,20 +256,22 @@ func (b *Book) commitExtend(ctx context.Context, caller access.Caller, r rests, 
 		return err
 	}
 	writes := append(r.checks(), leaseWrite, recordWrite)
-	addresses, err := b.prolong(ctx, r.lease, u)
+	addresses, err := b.prolong(ctx, r, u)
 	if err != nil {
 		return err
 	}
 	return b.Journal.Commit(ctx, append(writes, addresses...), entry(caller, audit.UnlockExtended, u))
 }
 
-// prolong keeps the bound sources findable until the new end.
-func (b *Book) prolong(ctx context.Context, lease Lease, u Unlock) ([]table.Write, error) {
-	if u.Binding.ByPass() || len(lease.Networks) == 0 {
+// prolong keeps the bound sources findable until the new end, by the binding
+// that the gate judges by: the phone system's own, whatever it was at the
+// opening.
+func (b *Book) prolong(ctx context.Context, r rests, u Unlock) ([]table.Write, error) {
+	if r.system.Policy.Binding.ByPass() || len(r.lease.Networks) == 0 {
 		return nil, nil
 	}
-	keys := make([]table.Key, len(lease.Networks))
-	for i, network := range lease.Networks {
+	keys := make([]table.Key, len(r.lease.Networks))
+	for i, network := range r.lease.Networks {
 		keys[i] = AddressKey(u.PhoneSystemID, network)
 	}
 	items, err := b.Journal.Table.GetAll(ctx, keys...)

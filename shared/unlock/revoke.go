@@ -3,6 +3,7 @@ package unlock
 import (
 	"context"
 	"errors"
+	"iter"
 	"time"
 
 	"portcullis.example/shared/access"
@@ -18,15 +19,19 @@ const RevocationKind = "revocation"
 // revocation is a closing of many windows that an epoch has decided already:
 // the entries of the single windows follow, whatever crashes in between.
 type revocation struct {
-	PartnerID     string    `json:"partner_id"`
-	PhoneSystemID string    `json:"phone_system_id"`
-	By            string    `json:"by"`
-	At            time.Time `json:"at"`
+	PartnerID     string `json:"partner_id"`
+	PhoneSystemID string `json:"phone_system_id"`
+	// Epoch is the phone system's from then on: older windows are closed.
+	Epoch int64     `json:"epoch"`
+	By    string    `json:"by"`
+	At    time.Time `json:"at"`
 }
 
-// Lock closes every window of a phone system at once and answers how many were
-// open. It needs close_unlocks and no fresh MFA. Errors:
-// phonesystem.ErrNotFound, access.ErrForbidden, table.ErrUnavailable.
+// Lock closes every window of a phone system at once and answers of how many it
+// told the end: of several at once each window counts for one. It needs
+// close_unlocks and no fresh MFA. Errors: phonesystem.ErrNotFound,
+// access.ErrForbidden; table.ErrUnavailable, after which the windows may be
+// closed, and their entries follow by Settle. May be repeated.
 func (b *Book) Lock(ctx context.Context, caller access.Caller, id string) (closed int, err error) {
 	for range tries {
 		item, err := b.lockable(ctx, caller, id)
@@ -88,7 +93,7 @@ func (b *Book) revocation(caller access.Caller, system phonesystem.PhoneSystem) 
 		return table.Item{}, err
 	}
 	now := b.Journal.Second()
-	task := revocation{PartnerID: system.PartnerID, PhoneSystemID: system.ID, By: caller.UserID, At: now}
+	task := revocation{PartnerID: system.PartnerID, PhoneSystemID: system.ID, Epoch: system.Epoch, By: caller.UserID, At: now}
 	item, err := table.Encode(table.Key{Partition: "revocation#" + id, Sort: "task"}, RevocationKind, task)
 	item.Due = now
 	return item, err
@@ -97,6 +102,7 @@ func (b *Book) revocation(caller access.Caller, system phonesystem.PhoneSystem) 
 // Deleting are the writes that end every window of a phone system which is
 // being deleted; the entries of the single windows follow by Settle.
 func (b *Book) Deleting(caller access.Caller, system phonesystem.PhoneSystem) ([]table.Write, error) {
+	system.Epoch++
 	task, err := b.revocation(caller, system)
 	return []table.Write{table.Put(task, table.Absent())}, err
 }
@@ -117,42 +123,59 @@ func (b *Book) Settle(ctx context.Context) error {
 }
 
 // revoke tells the end of every window that the task closed, then drops it.
+// Where an end can't be told, the others go on and the task stays.
 func (b *Book) revoke(ctx context.Context, item table.Item) (closed int, err error) {
 	task, err := table.Decode[revocation](item)
 	if err != nil {
 		return 0, err
 	}
-	for held, err := range b.Journal.Table.List(ctx, LeasesOn(task.PartnerID, task.PhoneSystemID)) {
-		if err != nil {
-			return closed, err
+	for id, one := range b.closedBy(ctx, task) {
+		first := false
+		if one == nil {
+			first, one = b.revokeOne(ctx, task, id)
 		}
-		lease, err := table.Decode[Lease](held)
-		if err != nil {
-			return closed, err
-		}
-		ended, err := b.revokeOne(ctx, task, lease)
-		if err != nil {
-			return closed, err
-		}
-		if ended {
+		if first {
 			closed++
 		}
+		err = errors.Join(err, one)
+	}
+	if err != nil {
+		return closed, err
 	}
 	return closed, b.Journal.Table.Apply(ctx, table.Delete(item.Key, table.Always()))
 }
 
-// revokeOne leaves alone what was opened after the task's epoch began.
-func (b *Book) revokeOne(ctx context.Context, task revocation, lease Lease) (bool, error) {
-	items, err := b.Journal.Table.GetAll(ctx, phonesystem.Key(task.PhoneSystemID))
-	if err != nil {
-		return false, err
-	}
-	if items[0].Exists() {
-		system, err := table.Decode[phonesystem.PhoneSystem](items[0])
-		if err != nil || system.Epoch == lease.SystemEpoch {
-			return false, err
+// closedBy yields the windows that the task may have closed and whose end is
+// not told: those that live by their lease, and those whose time passed since.
+func (b *Book) closedBy(ctx context.Context, task revocation) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		for held, err := range b.Journal.Table.List(ctx, LeasesOn(task.PartnerID, task.PhoneSystemID)) {
+			var lease Lease
+			if err == nil {
+				lease, err = table.Decode[Lease](held)
+			}
+			if !yield(lease.UnlockID, err) {
+				return
+			}
+		}
+		for due, err := range b.Journal.Table.Due(ctx, Kind, b.Journal.Second()) {
+			var u Unlock
+			if err == nil {
+				u, err = table.Decode[Unlock](due)
+			}
+			if (err != nil || u.PhoneSystemID == task.PhoneSystemID) && !yield(u.ID, err) {
+				return
+			}
 		}
 	}
-	u, err := b.end(ctx, task.PartnerID, lease.UnlockID, ending{end: Revoked, by: task.By, at: task.At})
-	return err == nil && u.End == Revoked, err
+}
+
+// revokeOne leaves alone what was opened after the task's epoch began, and what
+// was over before.
+func (b *Book) revokeOne(ctx context.Context, task revocation, id string) (bool, error) {
+	_, told, err := b.end(ctx, task.PartnerID, id, func(_ context.Context, u Unlock) (ending, bool, error) {
+		over := u.SystemEpoch < task.Epoch && task.At.Before(u.ExpiresAt)
+		return ending{end: Revoked, by: task.By, at: task.At}, over, nil
+	})
+	return told, err
 }

@@ -248,7 +248,7 @@ func entry(caller access.Caller, action audit.Action, u Unlock) audit.Entry {
 type rests struct {
 	system phonesystem.PhoneSystem
 	lease  Lease
-	items  []table.Item // phone system, user, lease
+	items  []table.Item // phone system, user, lease; to open also the address
 }
 
 func readRests(caller access.Caller, items []table.Item) (r rests, err error) {
@@ -277,14 +277,20 @@ func (r rests) checks() []table.Write {
 	return []table.Write{table.Check(r.items[0].Key, table.Is(r.items[0].Rev)), table.Check(r.items[1].Key, table.Is(r.items[1].Rev))}
 }
 
+// errNoLimit denies: what can't be read limits to nothing.
+var errNoLimit = fmt.Errorf("%w: no readable limit", access.ErrForbidden)
+
 // longest is how long a window may last from its opening on, in seconds.
 func longest(policy phonesystem.Policy, grant access.Grant) (int64, error) {
 	limit := policy.MaxSeconds
+	if limit > phonesystem.LongestWindow {
+		return 0, errNoLimit
+	}
 	if grant.Role != "" {
 		limit = min(limit, grant.Longest)
 	}
-	if limit < phonesystem.ShortestWindow || limit > phonesystem.LongestWindow {
-		return 0, fmt.Errorf("%w: no readable limit", access.ErrForbidden)
+	if limit < phonesystem.ShortestWindow {
+		return 0, errNoLimit
 	}
 	return limit, nil
 }

@@ -108,7 +108,6 @@ var known = []struct {
 	{account.ErrNotFound, http.StatusNotFound, NotFound},
 	{phonesystem.ErrNotFound, http.StatusNotFound, NotFound},
 	{unlock.ErrNotFound, http.StatusNotFound, NotFound},
-	{ErrForm, http.StatusUnprocessableEntity, Invalid},
 	{errNoRoute, http.StatusNotFound, NotFound},
 	{account.ErrInvitation, http.StatusGone, Gone},
 	{account.ErrEmailTaken, http.StatusConflict, Conflict},
@@ -138,6 +137,7 @@ var field = []struct {
 	{password.ErrCommon, "body.password"},
 	{password.ErrPersonal, "body.password"},
 	{idempotency.ErrReused, "header.Idempotency-Key"},
+	{ErrForm, "body"},
 }
 
 // unavailableFor is when a client may try again after a 503.

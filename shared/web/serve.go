@@ -8,6 +8,7 @@ import (
 	"mime"
 	"net/http"
 	"net/netip"
+	"path"
 	"strings"
 
 	"portcullis.example/shared/session"
@@ -22,8 +23,7 @@ type originKey struct{}
 
 type requestOrigin struct {
 	session.Origin
-	instance   string
-	crossCheck error
+	instance string
 }
 
 // OriginOf is where the request came from: the peer's address as the server saw
@@ -40,7 +40,7 @@ func SameOrigin(ctx context.Context) error {
 	if !ok {
 		return ErrCrossOrigin
 	}
-	return origin.crossCheck
+	return origin.Foreign
 }
 
 func instance(ctx context.Context) string {
@@ -55,13 +55,13 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		a.fail(r.Context(), err).Write(w)
 		return
 	}
-	origin := requestOrigin{Origin: session.Origin{Client: peer(r), Device: a.device(r)}, instance: id, crossCheck: a.Cookies.sameOrigin(r)}
+	origin := requestOrigin{Origin: session.Origin{Client: peer(r), Device: a.device(r), Foreign: a.Cookies.sameOrigin(r)}, instance: id}
 	r = r.WithContext(context.WithValue(r.Context(), originKey{}, origin))
 	defer a.recover(w, r)
 	a.secure(w.Header())
 	handler, pattern := a.mux.Handler(r)
 	switch {
-	case pattern == "":
+	case pattern == "" || unclean(r):
 		a.unrouted(handler, w, r)
 	case !acceptable(r):
 		a.Problem(w, r, http.StatusUnsupportedMediaType, Invalid, "the body must be JSON, sent with Content-Type: application/json")
@@ -106,6 +106,12 @@ func (a *API) secure(h http.Header) {
 	if a.Cookies.secure {
 		h.Set("Strict-Transport-Security", "max-age=63072000")
 	}
+}
+
+// unclean tells whether the mux would redirect to another spelling of the path.
+func unclean(r *http.Request) bool {
+	sent := r.URL.EscapedPath()
+	return path.Clean(sent) != sent
 }
 
 // unrouted answers what the mux does not know in our words: 404, 405 with what

@@ -2,14 +2,15 @@
 // out who is asking, turns errors into problems and sets the headers that keep
 // browsers safe. It guarantees that a route answers without a living session
 // only if it says so, that a cookie never acts for a page of another origin,
-// that unknown fields, large bodies and other content types are refused, and
-// that an unexpected error tells nothing but the number of its occurrence.
+// that unknown fields, malformed text, large bodies and other content types are
+// refused, and that an unexpected error tells nothing but the number of its occurrence.
 package web
 
 import (
 	"context"
 	"log/slog"
 	"net/http"
+	"reflect"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -63,11 +64,13 @@ func New(o Options) *API {
 			},
 		},
 		OpenAPIPath:                  "/openapi",
-		Formats:                      huma.DefaultFormats,
+		Formats:                      map[string]huma.Format{"application/json": strictJSON(), "json": strictJSON()},
 		DefaultFormat:                "application/json",
 		RejectUnknownQueryParameters: true,
 		Transformers:                 []huma.Transformer{refine},
 	}
+	// What huma refuses is written as a Problem too, by refine.
+	config.Components.Schemas.RegisterTypeAlias(reflect.TypeFor[huma.ErrorModel](), reflect.TypeFor[Problem]())
 	return &API{
 		API: humago.New(mux, config), mux: mux, desk: o.Desk, ids: o.IDs, log: o.Log,
 		Cookies: newCookies(o.BaseURL), Cursors: Cursors{key: o.CursorKey},
@@ -119,8 +122,9 @@ func Register[I, O any](a *API, r Route, handler func(context.Context, *I) (*O, 
 
 // Handle adds a route that reads and writes HTTP itself, and its description.
 func (a *API) Handle(op *huma.Operation, handler http.Handler) {
-	a.OpenAPI().AddOperation(op)
 	a.mux.Handle(op.Method+" "+op.Path, handler)
+	op.Path = strings.TrimSuffix(op.Path, "{$}") // the mux's own way to write an exact path
+	a.OpenAPI().AddOperation(op)
 }
 
 // statusContext lets huma's own refusals have API.md's statuses.

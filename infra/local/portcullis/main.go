@@ -40,6 +40,7 @@ func run(args []string, out, errOut *os.File) error {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends at once
 	server, greeting, err := local.Start(ctx, c, time.Now, logger(errOut, c.LogJSON))
 	if err != nil {
 		return err

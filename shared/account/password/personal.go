@@ -55,7 +55,7 @@ func termsOf(about string) [][]rune {
 		}
 		parts = []string{local, domain, local + domain}
 	}
-	var terms [][]rune
+	terms := [][]rune{keep([]rune(folded), alphanumeric)}
 	for _, part := range parts {
 		terms = append(terms, keep([]rune(part), alphanumeric))
 		for word := range strings.FieldsFuncSeq(part, func(r rune) bool { return !alphanumeric(r) }) {

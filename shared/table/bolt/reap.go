@@ -83,17 +83,19 @@ func (s *Store) collect(ctx context.Context, from, until []byte, limit int) (key
 	return keys, nil
 }
 
-// setResume notes where to go on. With nothing refused, all that was looked at
-// is gone and the oldest is the right place to begin.
+// setResume notes where to go on: behind the last one looked at, from the first
+// refusal until the walk has come round. With nothing refused, all that was
+// looked at is gone and the oldest is the right place to begin.
 func (s *Store) setResume(looked []expiredKey, refused bool) {
-	s.reap.Lock()
-	defer s.reap.Unlock()
-	if !refused {
-		s.resume = nil
+	if len(looked) == 0 {
 		return
 	}
-	if len(looked) > 0 {
-		s.resume = looked[len(looked)-1].entry
+	s.reap.Lock()
+	defer s.reap.Unlock()
+	last := looked[len(looked)-1].entry
+	round := s.resume == nil || bytes.Compare(last, s.resume) <= 0
+	if s.resume = last; round && !refused {
+		s.resume = nil
 	}
 }
 

@@ -56,6 +56,8 @@ type Store struct {
 	queue   chan *call
 	drained chan struct{}
 	broken  atomic.Pointer[failure]
+	torn    chan struct{} // closed once bbolt has panicked
+	tear    sync.Once
 
 	reap   sync.Mutex
 	resume []byte // where the next Reap goes on; nil: at the oldest
@@ -89,7 +91,7 @@ func Open(path string, o Options) (*Store, error) {
 		return nil, errors.Join(err, release(file))
 	}
 	s := &Store{path: path, now: o.Now, file: file, db: db, update: db.Update,
-		queue: make(chan *call, maxGroup), drained: make(chan struct{})}
+		queue: make(chan *call, maxGroup), drained: make(chan struct{}), torn: make(chan struct{})}
 	go s.drain()
 	return s, nil
 }
@@ -131,15 +133,17 @@ func (s *Store) Close() error {
 	s.mu.Lock()
 	if s.closed {
 		s.mu.Unlock()
-		<-s.drained
 		return nil
 	}
 	s.closed = true
 	close(s.queue)
 	s.mu.Unlock()
-	<-s.drained
+	select {
+	case <-s.drained:
+	case <-s.torn: // the writer may be waiting for a lock that nobody gives back
+	}
 	if b := s.broken.Load(); b != nil && b.torn {
-		return s.file.Close() // bbolt's own Close might wait for ever
+		return release(s.file) // bbolt's own Close might wait for ever
 	}
 	if err := s.db.Close(); err != nil {
 		return fmt.Errorf("bolt: close %s: %w", s.path, err)
@@ -166,7 +170,7 @@ func (s *Store) view(ctx context.Context, fn func(*state) error) (err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
 		if p := recover(); p != nil {
-			err = s.damaged(p)
+			err = s.panicked(p)
 		}
 	}()
 	err = s.db.View(func(tx *bbolt.Tx) error { return fn(s.state(tx)) })
@@ -188,7 +192,11 @@ func (s *Store) unavailable(what string, cause error) error {
 	return fmt.Errorf("%w: %s: %s: %w", table.ErrUnavailable, s.path, what, cause)
 }
 
-// damaged makes an error of what was read of a file that changed under us.
-func (s *Store) damaged(found any) error {
-	return s.unavailable("reading failed", fmt.Errorf("%w: %v", ErrTruncated, found))
+// panicked is after bbolt died of a file that changed under it: nobody waits
+// for it any more.
+func (s *Store) panicked(found any) error {
+	err := s.unavailable("reading failed", fmt.Errorf("%w: %v", ErrTruncated, found))
+	s.broken.Store(&failure{cause: err, torn: true})
+	s.tear.Do(func() { close(s.torn) })
+	return err
 }

@@ -52,6 +52,8 @@ func (s *Store) submit(ctx context.Context, ch change) error {
 		return err
 	case <-ctx.Done():
 		return s.unavailable("the caller stopped waiting", ctx.Err())
+	case <-s.torn:
+		return s.ready(ctx)
 	}
 }
 
@@ -66,6 +68,8 @@ func (s *Store) enqueue(c *call) error {
 		return nil
 	case <-c.ctx.Done():
 		return s.unavailable("the caller stopped waiting", c.ctx.Err())
+	case <-s.torn:
+		return s.ready(c.ctx)
 	}
 }
 
@@ -119,8 +123,7 @@ func (s *Store) commit(group []*call) (err error) {
 	}
 	defer func() {
 		if p := recover(); p != nil {
-			err = s.damaged(p)
-			s.broken.Store(&failure{cause: err, torn: true})
+			err = s.panicked(p)
 		}
 	}()
 	err = s.update(func(tx *bbolt.Tx) error { return s.perform(tx, group) })

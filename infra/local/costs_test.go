@@ -1,0 +1,220 @@
+package local_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"portcullis.example/infra/local/localtest"
+	"portcullis.example/shared/access"
+	"portcullis.example/shared/account"
+	"portcullis.example/shared/table/tabletest"
+)
+
+// ledger holds what each operation costs against the table in
+// docs/access-patterns.md.
+type ledger struct {
+	*localtest.World
+	t         *testing.T
+	calls     *tabletest.Counting
+	documents string
+	rows      int
+}
+
+func newLedger(t *testing.T) *ledger {
+	t.Helper()
+	text, err := os.ReadFile("../../docs/access-patterns.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	clock := localtest.NewClock()
+	calls := tabletest.NewCounting(localtest.Bolt(t, clock))
+	return &ledger{World: localtest.On(t, calls, clock), t: t, calls: calls, documents: string(text)}
+}
+
+// costs does an operation and demands its row.
+func (l *ledger) costs(name string, do func()) {
+	l.t.Helper()
+	l.calls.Reset()
+	do()
+	n := l.calls.Reset()
+	l.rows++
+	if row := fmt.Sprintf("| %s | %d | %d |", name, n.RoundTrips, n.ReadUnits); !strings.Contains(l.documents, "\n"+row) {
+		l.t.Errorf("docs/access-patterns.md lacks the row\n%s", row)
+	}
+}
+
+// documented are the operations' rows: those with two numbers.
+func (l *ledger) documented() int {
+	rows := 0
+	for line := range strings.Lines(l.documents) {
+		var trips, units int
+		if cells := strings.Split(line, "|"); len(cells) > 3 {
+			if _, err := fmt.Sscanf(cells[2]+" "+cells[3], "%d %d", &trips, &units); err == nil {
+				rows++
+			}
+		}
+	}
+	return rows
+}
+
+func TestCostsAreTheDocumented(t *testing.T) {
+	l := newLedger(t)
+	admin := l.signingIn()
+	gate := l.phoneSystems(admin)
+	l.windows(admin, gate)
+	l.gates(admin, gate)
+	l.lists(admin)
+	l.schedules(admin, gate)
+	if n := l.documented(); n != l.rows {
+		t.Errorf("docs/access-patterns.md has %d rows, %d operations were done", n, l.rows)
+	}
+}
+
+func (l *ledger) signingIn() *localtest.Person {
+	admin := l.Administrator("acme", "alice@acme.example")
+	as := func(status int, path string, body map[string]any) localtest.Answer {
+		return l.Must(status, localtest.Request{Method: "POST", Path: path, Body: body})
+	}
+	password := map[string]any{"email": admin.Email, "password": localtest.Password}
+	var login string
+	l.costs("POST /v1/login", func() { login = as(200, "/v1/login", password).Text("login_token") })
+	l.costs("POST /v1/login, wrong password", func() { as(401, "/v1/login", map[string]any{"email": admin.Email, "password": "x"}) })
+	l.costs("POST /v1/login, unknown address", func() { as(401, "/v1/login", map[string]any{"email": "nobody@acme.example", "password": "x"}) })
+	code := admin.NextCode()
+	l.costs("POST /v1/login/mfa, wrong code", func() { as(401, "/v1/login/mfa", map[string]any{"login_token": login, "method": "totp", "code": "x"}) })
+	l.costs("POST /v1/login/mfa", func() { as(200, "/v1/login/mfa", map[string]any{"login_token": login, "method": "totp", "code": code}) })
+	invited := l.invited("bob@acme.example", admin)
+	l.costs("POST /v1/invitations/accept", func() {
+		login = as(200, "/v1/invitations/accept", map[string]any{"token": invited, "password": localtest.Password}).Text("login_token")
+	})
+	bob := *admin
+	l.costs("POST /v1/login/enroll", func() { bob.Secret = as(200, "/v1/login/enroll", map[string]any{"login_token": login}).Text("secret") })
+	code = bob.Code()
+	l.costs("POST /v1/login/enroll/confirm", func() { as(200, "/v1/login/enroll/confirm", map[string]any{"login_token": login, "code": code}) })
+	l.costs("GET /v1/session", func() { admin.Must(200, "GET", "/v1/session", nil) })
+	l.Clock.Add(2 * time.Minute)
+	l.costs("GET /v1/session, a minute after the last request", func() { admin.Must(200, "GET", "/v1/session", nil) })
+	code = admin.NextCode()
+	l.costs("POST /v1/session/step-up", func() { admin.Must(200, "POST", "/v1/session/step-up", map[string]any{"method": "totp", "code": code}) })
+	other := *admin
+	other.SignIn()
+	l.costs("DELETE /v1/session", func() { other.Must(204, "DELETE", "/v1/session", nil) })
+	admin.SignIn()
+	return admin
+}
+
+func (l *ledger) phoneSystems(admin *localtest.Person) *localtest.Gate {
+	spare := admin.PhoneSystem("spare.acme.example", nil)
+	path := "/v1/phone-systems/" + spare.ID
+	var gate *localtest.Gate
+	l.costs("POST /v1/phone-systems", func() { gate = admin.PhoneSystem("pbx.acme.example", nil) })
+	l.costs("GET /v1/phone-systems/{id}", func() { admin.Must(200, "GET", path, nil) })
+	l.costs("PATCH /v1/phone-systems/{id}", func() { admin.Must(200, "PATCH", path, map[string]any{"customer": "x"}) })
+	l.costs("POST /v1/phone-systems/{id}/gate-key", func() { admin.Must(200, "POST", path+"/gate-key", nil) })
+	admin.Unlock(spare, 600)
+	l.costs("POST /v1/phone-systems/{id}/lock, one window", func() { admin.Must(200, "POST", path+"/lock", nil) })
+	l.costs("POST /v1/phone-systems/{id}/lock, none", func() { admin.Must(200, "POST", path+"/lock", nil) })
+	l.costs("DELETE /v1/phone-systems/{id}", func() { admin.Must(204, "DELETE", path, nil) })
+	return gate
+}
+
+func (l *ledger) windows(admin *localtest.Person, gate *localtest.Gate) {
+	path := "/v1/phone-systems/" + gate.ID + "/unlocks"
+	body := map[string]any{"reason": "x"}
+	var opened localtest.Answer
+	l.costs("POST /v1/phone-systems/{id}/unlocks", func() { opened = admin.Must(201, "POST", path, body) })
+	l.costs("POST /v1/phone-systems/{id}/unlocks, already unlocked", func() { admin.Must(409, "POST", path, body) })
+	one := "/v1/unlocks/" + opened.Text("id")
+	l.costs("GET /v1/unlocks/{id}", func() { admin.Must(200, "GET", one, nil) })
+	l.costs("POST /v1/unlocks/{id}/extend", func() { admin.Must(200, "POST", one+"/extend", map[string]any{"seconds": 60}) })
+	l.costs("POST /v1/unlocks/{id}/pass", func() { admin.Must(200, "POST", one+"/pass", nil) })
+	l.costs("DELETE /v1/unlocks/{id}", func() { admin.Must(200, "DELETE", one, nil) })
+	l.costs("DELETE /v1/unlocks/{id}, again", func() { admin.Must(200, "DELETE", one, nil) })
+	once := localtest.Request{Method: "POST", Path: path, Body: body, Header: http.Header{"Authorization": {"Bearer " + admin.Token}, "Idempotency-Key": {"k"}}}
+	l.costs("POST /v1/phone-systems/{id}/unlocks, with an Idempotency-Key", func() { opened = l.Must(201, once) })
+	l.costs("POST /v1/phone-systems/{id}/unlocks, repeated with it", func() { l.Must(201, once) })
+	admin.Must(200, "DELETE", "/v1/unlocks/"+opened.Text("id"), nil)
+}
+
+func (l *ledger) gates(admin *localtest.Person, gate *localtest.Gate) {
+	gate.Decide("GET", "/webclient/", "") // from now on the gate is known
+	l.Clock.Add(6 * time.Minute)
+	l.costs("GET /v1/gate/decision, unrestricted", func() { gate.Decide("GET", "/webclient/", "") })
+	l.costs("GET /v1/gate/decision, denied, first of its source in 5 minutes", func() { gate.Reason("") })
+	l.costs("GET /v1/gate/decision, denied", func() { gate.Reason("") })
+	admin.StepUp()
+	opened := admin.Unlock(gate, 3600)
+	var pass string
+	l.costs("POST /v1/gate/pass", func() { pass = gate.Pass(opened) })
+	l.costs("GET /v1/gate/decision, with a pass, allowed", func() { gate.Reason(pass) })
+	l.costs("GET /v1/gate/decision, no pass", func() { gate.Reason("") })
+	l.costs("GET /v1/gate/notice", func() {
+		l.Must(200, localtest.Request{Method: "GET", Path: "/v1/gate/notice", Header: gate.Header("GET", "/", "")})
+	})
+	l.Role(admin.PartnerID, access.Role{ID: "HELP", Permissions: []access.Permission{access.Unlock}, PhoneSystems: []string{"*"}, MaxUnlockSeconds: 600})
+	carol := l.User(admin, "carol@acme.example", "HELP")
+	pass = gate.Pass(carol.Unlock(gate, 600))
+	l.costs("GET /v1/gate/decision, with a pass that a role granted, allowed", func() { gate.Reason(pass) })
+	l.costs("GET /v1/session, with a role", func() { carol.Must(200, "GET", "/v1/session", nil) })
+	byIP := admin.PhoneSystem("ip.acme.example", map[string]any{"binding": "ip"})
+	gate.Client = "192.0.2.1"
+	byIP.Client = "192.0.2.1"
+	admin.Unlock(byIP, 600)
+	byIP.Reason("")
+	l.costs("GET /v1/gate/decision, by address, allowed", func() { byIP.Reason("") })
+	byIP.Client = "192.0.2.2"
+	byIP.Reason("")
+	l.costs("GET /v1/gate/decision, by address, denied", func() { byIP.Reason("") })
+	l.Clock.Add(11 * time.Minute)
+	l.costs("GET /v1/gate/decision, with a pass, the window over", func() { gate.Client = "192.0.2.1"; gate.Reason(pass) })
+}
+
+func (l *ledger) lists(admin *localtest.Person) {
+	l.costs("GET /v1/phone-systems", func() { admin.Must(200, "GET", "/v1/phone-systems", nil) })
+	l.costs("GET /v1/unlocks", func() { admin.Must(200, "GET", "/v1/unlocks", nil) })
+	l.costs("GET /v1/audit", func() { admin.Must(200, "GET", "/v1/audit", nil) })
+	l.costs("GET /healthz", func() { l.Must(200, localtest.Request{Method: "GET", Path: "/healthz"}) })
+}
+
+func (l *ledger) schedules(admin *localtest.Person, gate *localtest.Gate) {
+	l.Clock.Add(2 * time.Hour)
+	l.Tick()
+	run := func() {
+		if _, err := l.Auditor.Run(context.Background()); err != nil {
+			l.t.Error(err)
+		}
+	}
+	l.costs("auditor, nothing due", run)
+	admin.SignIn()
+	admin.Unlock(gate, 60)
+	l.Clock.Add(time.Minute)
+	l.costs("auditor, one window over", run)
+	admin.Must(200, "POST", "/v1/phone-systems/"+gate.ID+"/gate-key", nil)
+	l.costs("courier, one letter to one administrator", func() {
+		if _, err := l.Courier.Deliver(context.Background()); err != nil {
+			l.t.Error(err)
+		}
+	})
+	gate.Decide("GET", "/webclient/", "")
+	l.costs("gates last seen, one gate", func() {
+		if err := l.Keeper.Flush(context.Background()); err != nil {
+			l.t.Error(err)
+		}
+	})
+}
+
+// invited has somebody invited and answers the invitation's token.
+func (l *ledger) invited(email string, by *localtest.Person) string {
+	l.t.Helper()
+	invited, err := l.Directory.Invite(context.Background(), by.Caller(), account.Person{Email: email})
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	_, token, _ := strings.Cut(invited.Link, "token=")
+	return token
+}

@@ -1,0 +1,122 @@
+package scenario_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/tools/txtar"
+
+	"portcullis.example/infra/local/localtest"
+	"portcullis.example/infra/local/scenario"
+	"portcullis.example/shared/access"
+	"portcullis.example/shared/account"
+	"portcullis.example/shared/idempotency"
+	"portcullis.example/shared/table/bolt"
+)
+
+// onMux is a world on the handlers themselves.
+type onMux struct {
+	*localtest.World
+	partners map[string]string // ids by name
+}
+
+func (w onMux) BaseURL() string { return localtest.BaseURL }
+
+func (w onMux) Do(r *http.Request) (*http.Response, error) {
+	r.RequestURI = r.URL.RequestURI()
+	recorder := httptest.NewRecorder()
+	w.API.ServeHTTP(recorder, r)
+	return recorder.Result(), nil
+}
+
+func (w onMux) Now() time.Time { return w.Clock.Now() }
+
+func (w onMux) Advance(d time.Duration) error { w.Clock.Add(d); return nil }
+
+func (w onMux) Tick() error {
+	ctx := context.Background()
+	_, told := w.Auditor.Run(ctx)
+	_, delivered := w.Courier.Deliver(ctx)
+	_, reaped := w.Table.(*bolt.Store).Reap(ctx, 500, w.Courier.Removed)
+	return errors.Join(told, delivered, reaped, w.Keeper.Flush(ctx))
+}
+
+func (w onMux) Mail(to string) (string, error) {
+	letters := w.World.Mail.To(to)
+	if len(letters) == 0 {
+		return "", fmt.Errorf("no letter to %s", to)
+	}
+	return letters[len(letters)-1].Text, nil
+}
+
+func (w onMux) caller(partner string) access.Caller {
+	return access.Caller{UserID: "SCENARIO", PartnerID: partner, Administrator: true, MFAAt: w.Clock.Now()}
+}
+
+func (w onMux) Partner(name, administrator string) error {
+	made, _, err := w.Directory.CreatePartner(context.Background(), w.caller(access.Operators), idempotency.Key{},
+		account.Partner{Name: name, SupportContact: "help@" + name + ".example"}, administrator)
+	w.partners[name] = made.ID
+	return err
+}
+
+func (w onMux) Invite(partner, email string, roles []string) error {
+	_, err := w.Directory.Invite(context.Background(), w.caller(w.partners[partner]), account.Person{Email: email, Roles: roles})
+	return err
+}
+
+func (w onMux) Role(partner, id string, text json.RawMessage) error {
+	role := access.Role{ID: id, Name: id}
+	if err := json.Unmarshal(text, &role); err != nil {
+		return err
+	}
+	w.World.Role(w.partners[partner], role)
+	return nil
+}
+
+// The contract, as scripts: each file of testdata/scenarios on a world of its
+// own.
+func TestScenarios(t *testing.T) {
+	files, err := filepath.Glob("../testdata/scenarios/*.txtar")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no scenarios: %v", err)
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
+			t.Parallel()
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, err := range play(t, file, txtar.Parse(text)) {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// play runs an archive: its comment is one script, or each of its files is one,
+// on a world of its own.
+func play(t *testing.T, file string, a *txtar.Archive) (failed []error) {
+	scripts := append([]txtar.File{{Name: filepath.Base(file), Data: a.Comment}}, a.Files...)
+	for _, script := range scripts {
+		name := filepath.Base(file)
+		if script.Name != name {
+			name += "/" + script.Name
+		}
+		w := onMux{localtest.New(t), map[string]string{}}
+		if err := scenario.Run(w, name, string(script.Data)); err != nil {
+			failed = append(failed, err)
+		}
+	}
+	return failed
+}

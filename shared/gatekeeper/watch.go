@@ -1,0 +1,181 @@
+package gatekeeper
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"sync"
+	"time"
+
+	"portcullis.example/shared/audit"
+	"portcullis.example/shared/table"
+)
+
+// WatchFor is how long a source that was told of is not told of again.
+const WatchFor = 5 * time.Minute
+
+// maxSources bounds the memory of a watch; further sources count together, by
+// phone system.
+const maxSources = 1000
+
+const others = "others"
+
+type source struct{ system, network string }
+
+type spell struct {
+	told    time.Time
+	further int // denials since
+}
+
+// watch keeps a flood of denials from being a flood of writes.
+type watch struct {
+	mu      sync.Mutex
+	spells  map[source]*spell
+	sources int
+	// fullUntil is before when no source can be forgotten.
+	fullUntil time.Time
+}
+
+func newWatch() *watch { return &watch{spells: map[source]*spell{}} }
+
+// note counts a denial, and answers whether to tell of it, under which name,
+// and how many went untold since the last time.
+func (w *watch) note(s source, now time.Time) (tell bool, as source, untold int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.spells[s] == nil && w.sources >= maxSources {
+		w.forget(now)
+	}
+	if w.spells[s] == nil && w.sources >= maxSources {
+		s.network = others
+	}
+	known := w.spells[s]
+	if known == nil {
+		w.spells[s] = &spell{told: now}
+		if s.network != others {
+			w.sources++
+		}
+		return true, s, 0
+	}
+	if now.Sub(known.told) < WatchFor {
+		known.further++
+		return false, s, 0
+	}
+	untold = known.further
+	*known = spell{told: now}
+	return true, s, untold
+}
+
+// forget drops the sources whose spell is over. It remembers when the next one
+// will be: a flood from ever new sources does not walk through all of them each
+// time.
+func (w *watch) forget(now time.Time) {
+	if now.Before(w.fullUntil) {
+		return
+	}
+	w.fullUntil = now.Add(WatchFor)
+	for s, known := range w.spells {
+		switch ends := known.told.Add(WatchFor); {
+		case s.network == others:
+		case !now.Before(ends):
+			delete(w.spells, s)
+			w.sources--
+		case ends.Before(w.fullUntil):
+			w.fullUntil = ends
+		}
+	}
+}
+
+// noteDenial writes the bad attempt, if it is to be told. That it can't be
+// written changes nothing about the denial.
+func (k *Keeper) noteDenial(ctx context.Context, q question, d Decision) {
+	tell, as, untold := k.watch.note(source{system: d.System.ID, network: q.target.network()}, q.now)
+	if !tell {
+		return
+	}
+	entry := audit.Entry{Action: audit.GateBadAttempt, Actor: "gate", Subject: d.System.ID, PartnerID: d.System.PartnerID, Outcome: audit.Failure}
+	if as.network != others {
+		entry = entry.From(q.target.client)
+	}
+	entry = entry.On(d.System.ID).With("reason", string(d.Reason)).With("from", as.network).With("path", shortened(q.target.path))
+	if untold > 0 {
+		entry = entry.With("further_attempts_before", strconv.Itoa(untold))
+	}
+	if err := k.journal.Commit(ctx, nil, entry); err != nil {
+		k.log.WarnContext(ctx, "a bad attempt could not be recorded", "phone_system", d.System.ID, "error", err)
+	}
+}
+
+// shortened keeps entries small; the query, where secrets travel, is not there.
+func shortened(path string) string { return path[:min(len(path), 200)] }
+
+// sightings remember when each gate last asked, until they are written in one
+// go: no decision writes them.
+type sightings struct {
+	mu   sync.Mutex
+	last map[string]sighting
+}
+
+type sighting struct {
+	partner string
+	at      time.Time
+}
+
+func newSightings() *sightings { return &sightings{last: map[string]sighting{}} }
+
+func (s *sightings) note(partner, system string, now time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, seen := s.last[system]; seen || len(s.last) < maxKnown {
+		s.last[system] = sighting{partner: partner, at: now}
+	}
+}
+
+func (s *sightings) take() map[string]sighting {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	taken := s.last
+	s.last = map[string]sighting{}
+	return taken
+}
+
+// Sighting is when a gate last asked.
+type Sighting struct {
+	LastSeenAt time.Time `json:"last_seen_at"`
+}
+
+func sightingKey(partner, system string) table.Key {
+	return table.Key{Partition: "gates#" + partner, Sort: system}
+}
+
+// Flush writes when each gate that asked since the last Flush was seen. Errors
+// are joined; what could not be written comes again with the gate's next
+// question.
+func (k *Keeper) Flush(ctx context.Context) error {
+	var err error
+	for system, seen := range k.seen.take() {
+		item, one := table.Encode(sightingKey(seen.partner, system), "gate", Sighting{LastSeenAt: seen.at})
+		if one == nil {
+			one = k.journal.Table.Apply(ctx, table.Put(item, table.Always()))
+		}
+		err = errors.Join(err, one)
+	}
+	return err
+}
+
+// Seen answers when a partner's gates last asked, by phone system: as of the
+// last Flush.
+func Seen(ctx context.Context, t table.Table, partner string) (map[string]Sighting, error) {
+	seen := map[string]Sighting{}
+	for item, err := range t.List(ctx, table.Range{Partition: sightingKey(partner, "").Partition}) {
+		if err != nil {
+			return nil, err
+		}
+		sighting, err := table.Decode[Sighting](item)
+		if err != nil {
+			return nil, err
+		}
+		seen[item.Sort] = sighting
+	}
+	return seen, nil
+}

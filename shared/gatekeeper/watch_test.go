@@ -1,0 +1,114 @@
+package gatekeeper
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"portcullis.example/shared/phonesystem"
+	"portcullis.example/shared/table"
+)
+
+// A watch holds maxSources sources and one more for each phone system, whoever
+// comes and however long it goes on.
+func TestAttack47WatchIsBounded(t *testing.T) {
+	w, now, told := newWatch(), time.Unix(1_800_000_000, 0), 0
+	const systems = 3
+	for i := range 10 * maxSources {
+		if i%2500 == 0 {
+			now = now.Add(WatchFor / 2)
+		}
+		if tell, _, _ := w.note(source{system: fmt.Sprint(i % systems), network: fmt.Sprint(i)}, now); tell {
+			told++
+		}
+		if len(w.spells) > maxSources+systems || w.sources > maxSources || w.sources < 0 {
+			t.Fatalf("after %d: %d spells, %d sources", i, len(w.spells), w.sources)
+		}
+	}
+	if most := 2*maxSources + 2*systems; told != most {
+		t.Errorf("told %d times, want %d", told, most)
+	}
+}
+
+// A full watch has room again at the very second that the oldest spell is over.
+func TestFullWatchHasRoomWhenTheOldestSpellIsOver(t *testing.T) {
+	w, start := newWatch(), time.Unix(1_800_000_000, 0)
+	name := func(i int) source { return source{system: "S", network: fmt.Sprint(i)} }
+	w.note(name(0), start)
+	for i := 1; i < maxSources; i++ {
+		w.note(name(i), start.Add(time.Minute))
+	}
+	note := func(i int, at time.Duration) string {
+		_, as, _ := w.note(name(i), start.Add(at))
+		return as.network
+	}
+	for _, c := range []struct {
+		source int
+		at     time.Duration
+		want   string
+	}{
+		{2000, time.Minute, others},
+		{2001, WatchFor - time.Second, others},
+		{2002, WatchFor, "2002"},
+		{2003, WatchFor, others},
+		{2004, WatchFor + time.Minute - time.Second, others},
+		{2005, WatchFor + time.Minute, "2005"},
+		{2006, WatchFor + time.Minute, "2006"},
+	} {
+		if got := note(c.source, c.at); got != c.want {
+			t.Errorf("%d at %s: as %s, want %s", c.source, c.at, got, c.want)
+		}
+	}
+}
+
+// When gates were seen is remembered for as many as fit; those go on being seen.
+func TestSightingsAreBounded(t *testing.T) {
+	s, first, later := newSightings(), time.Unix(1_800_000_000, 0), time.Unix(1_800_000_060, 0)
+	for i := range maxKnown + 100 {
+		s.note("P", fmt.Sprint(i), first)
+	}
+	s.note("P", "0", later)
+	taken := s.take()
+	if len(taken) != maxKnown || taken["0"] != (sighting{partner: "P", at: later}) {
+		t.Errorf("%d taken, the first seen at %v", len(taken), taken["0"].at)
+	}
+	if len(s.take()) != 0 {
+		t.Error("what was taken is still there")
+	}
+}
+
+// Phone systems that were met are remembered by revision, for as many as fit.
+func TestAcquaintancesAreBounded(t *testing.T) {
+	known := newRemembered(decodeSystem)
+	item := func(i int, rev table.Rev, name string) table.Item {
+		item, err := table.Encode(phonesystem.Key(fmt.Sprint(i)), "phonesystem", phonesystem.PhoneSystem{Profile: "custom", Name: name})
+		if err != nil {
+			t.Fatal(err)
+		}
+		item.Rev = rev
+		return item
+	}
+	for i := range 2*maxKnown + 1 {
+		met, err := known.of(item(i, 1, "first"))
+		if err != nil || met.Name != "first" || len(known.byKey) > maxKnown {
+			t.Fatalf("%d: %v, %d known", i, err, len(known.byKey))
+		}
+	}
+	last := 2 * maxKnown
+	if again, err := known.of(item(last, 1, "not read")); err != nil || again.Name != "first" {
+		t.Errorf("%v %v", again, err)
+	}
+	if changed, err := known.of(item(last, 2, "second")); err != nil || changed.Name != "second" {
+		t.Errorf("%v %v", changed, err)
+	}
+	broken := item(last, 3, "x")
+	broken.Body = []byte("{")
+	if _, err := known.of(broken); err == nil {
+		t.Error("a record that can't be read was met")
+	}
+	strange := item(last, 4, "x")
+	strange.Body = []byte(`{"profile":"of tomorrow"}`)
+	if _, err := known.of(strange); err == nil {
+		t.Error("a profile that is unknown was met")
+	}
+}

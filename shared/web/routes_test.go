@@ -1,0 +1,247 @@
+package web_test
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"portcullis.example/infra/local/localtest"
+	"portcullis.example/shared/access"
+	"portcullis.example/shared/table/tabletest"
+)
+
+// route is one operation of the OpenAPI document.
+type route struct {
+	method, path string
+	public, gate bool
+}
+
+// routes reads what the document declares, all of it.
+func routes(t *testing.T, w *localtest.World) []route {
+	t.Helper()
+	paths, _ := w.Must(http.StatusOK, localtest.Request{Method: "GET", Path: "/openapi.json"}).JSON["paths"].(map[string]any)
+	var found []route
+	for path, methods := range paths {
+		for method, described := range methods.(map[string]any) {
+			r := route{method: strings.ToUpper(method), path: path, public: true}
+			security, _ := described.(map[string]any)["security"].([]any)
+			for _, one := range security {
+				r.public = false
+				_, r.gate = one.(map[string]any)["gateKey"]
+			}
+			found = append(found, r)
+		}
+	}
+	if len(found) < 25 {
+		t.Fatalf("the document declares only %d routes", len(found))
+	}
+	return found
+}
+
+// bodies are what each route takes: a new one must be added here, or it fails.
+func bodies() map[string]any {
+	return map[string]any{
+		"POST /v1/session/step-up":             map[string]any{"method": "totp", "code": "000000"},
+		"DELETE /v1/session":                   nil,
+		"POST /v1/phone-systems":               map[string]any{"name": "PBX", "host": "new.acme.example"},
+		"PATCH /v1/phone-systems/{id}":         map[string]any{"host": "other.acme.example", "policy": map[string]any{"max_seconds": 86400}},
+		"DELETE /v1/phone-systems/{id}":        nil,
+		"POST /v1/phone-systems/{id}/gate-key": map[string]any{"revoke_previous": true},
+		"POST /v1/phone-systems/{id}/unlocks":  map[string]any{"reason": "test"},
+		"POST /v1/phone-systems/{id}/lock":     nil,
+		"POST /v1/unlocks/{id}/extend":         map[string]any{"seconds": 60},
+		"POST /v1/unlocks/{id}/pass":           nil,
+		"DELETE /v1/unlocks/{id}":              nil,
+	}
+}
+
+// request is the route's request about one phone system or unlock.
+func (r route) request(t *testing.T, system, unlock string) localtest.Request {
+	t.Helper()
+	name := r.method + " " + r.path
+	body, known := bodies()[name]
+	if !known && r.method != http.MethodGet && !r.public && !r.gate {
+		t.Fatalf("%s is new: give it a body here", name)
+	}
+	id := system
+	if strings.HasPrefix(r.path, "/v1/unlocks") {
+		id = unlock
+	}
+	return localtest.Request{Method: r.method, Path: strings.ReplaceAll(r.path, "{id}", id), Body: body, Header: http.Header{}}
+}
+
+// open is an installation with a phone system and a window on it.
+func open(t *testing.T) (w *localtest.World, alice *localtest.Person, gate *localtest.Gate, unlock string, counting *tabletest.Counting) {
+	t.Helper()
+	clock := localtest.NewClock()
+	counting = tabletest.NewCounting(localtest.Bolt(t, clock))
+	w = localtest.On(t, counting, clock)
+	alice = w.Administrator("acme", "alice@acme.example")
+	gate = alice.PhoneSystem("pbx.acme.example", nil)
+	return w, alice, gate, alice.Unlock(gate, 3600).Text("id"), counting
+}
+
+// Every route that is not public answers nobody without a living session.
+func TestAttack09NoRouteWithoutASession(t *testing.T) {
+	w, alice, gate, unlock, _ := open(t)
+	pending := alice.Login()
+	enrolling := w.Must(http.StatusOK, localtest.Request{Method: "POST", Path: "/v1/login", Body: map[string]any{"email": alice.Email, "password": localtest.Password}}).Text("login_token")
+	ended := alice.Token
+	alice.SignIn()
+	w.Must(http.StatusNoContent, localtest.Request{Method: "DELETE", Path: "/v1/session", Header: http.Header{"Authorization": {"Bearer " + ended}}})
+	credentials := map[string]http.Header{
+		"nothing":                        {},
+		"a login token":                  {"Authorization": {"Bearer " + pending}},
+		"another login token":            {"Authorization": {"Bearer " + enrolling}},
+		"a login token in the cookie":    {"Cookie": {"__Host-portcullis=" + pending}, "Sec-Fetch-Site": {"same-origin"}},
+		"an ended session":               {"Authorization": {"Bearer " + ended}},
+		"an ended session in the cookie": {"Cookie": {"__Host-portcullis=" + ended}, "Sec-Fetch-Site": {"same-origin"}},
+		"a bearer session in the cookie": {"Cookie": {"__Host-portcullis=" + alice.Token}, "Sec-Fetch-Site": {"same-origin"}},
+		"a device":                       {"Authorization": {"Bearer " + alice.Device}},
+		"a gate key":                     {"Authorization": {"Bearer " + gate.Key}},
+		"two tokens":                     {"Authorization": {"Bearer " + alice.Token, "Bearer " + alice.Token}},
+		"another scheme":                 {"Authorization": {"Basic " + alice.Token}},
+	}
+	public := []string{}
+	for _, r := range routes(t, w) {
+		if r.public {
+			public = append(public, r.method+" "+r.path)
+			continue
+		}
+		if r.gate {
+			continue
+		}
+		for name, header := range credentials {
+			req := r.request(t, gate.ID, unlock)
+			req.Header = header
+			a := w.Send(req)
+			if a.Status != http.StatusUnauthorized || a.Text("code") != "bad_attempt" {
+				t.Errorf("%s %s with %s: %d %s", r.method, r.path, name, a.Status, a.Body)
+			}
+		}
+	}
+	slices.Sort(public)
+	for _, path := range public {
+		if !strings.HasPrefix(path, "POST /v1/login") && !slices.Contains([]string{"POST /v1/invitations/accept", "GET /openapi.json", "GET /healthz", "GET /"}, path) {
+			t.Errorf("%s is public", path)
+		}
+	}
+	if got := alice.Must(http.StatusOK, "GET", "/v1/unlocks/"+unlock, nil); got.Text("state") != "open" {
+		t.Errorf("something got through: %s", got.Body)
+	}
+}
+
+// Gate routes know gate keys and nothing else.
+func TestAttack09NoGateWithASession(t *testing.T) {
+	w, alice, _, _, _ := open(t)
+	for _, r := range routes(t, w) {
+		if !r.gate {
+			continue
+		}
+		for _, token := range []string{"", alice.Token, alice.Login(), alice.Device} {
+			a := w.Send(localtest.Request{Method: r.method, Path: r.path, Header: http.Header{
+				"Authorization": {"Bearer " + token}, "Portcullis-Method": {"GET"}, "Portcullis-Client": {"198.51.100.7"},
+				"Portcullis-Url": {"https://pbx.acme.example/"}, "Content-Type": {"application/x-www-form-urlencoded"},
+			}})
+			if a.Status != http.StatusUnauthorized {
+				t.Errorf("%s %s: %d", r.method, r.path, a.Status)
+			}
+		}
+	}
+}
+
+// Another partner's administrator and the operator meet 404 wherever an id
+// stands in the path.
+func TestAttack09AnotherPartnersSession(t *testing.T) {
+	w, alice, gate, unlock, _ := open(t)
+	for name, stranger := range map[string]*localtest.Person{"another partner": w.Administrator("other", "carol@other.example"), "the operator": w.Operator()} {
+		for _, r := range routes(t, w) {
+			if r.public || r.gate || !strings.Contains(r.path, "{id}") {
+				continue
+			}
+			req := r.request(t, gate.ID, unlock)
+			if a := stranger.Do(req.Method, req.Path, req.Body); a.Status != http.StatusNotFound || a.Text("code") != "not_found" {
+				t.Errorf("%s: %s %s: %d %s", name, r.method, r.path, a.Status, a.Body)
+			}
+		}
+	}
+	if got := alice.Must(http.StatusOK, "GET", "/v1/unlocks/"+unlock, nil); got.Text("state") != "open" {
+		t.Errorf("something got through: %s", got.Body)
+	}
+}
+
+// notFresh are the routes that change something without fresh MFA: signing out,
+// proving it, closing, locking, and a pass to a window that is open.
+func notFresh() []string {
+	return []string{"POST /v1/session/step-up", "DELETE /v1/session", "POST /v1/phone-systems/{id}/lock", "DELETE /v1/unlocks/{id}", "POST /v1/unlocks/{id}/pass"}
+}
+
+func TestAttack40StolenSession(t *testing.T) {
+	for name, header := range map[string]func(w *localtest.World, p *localtest.Person) http.Header{
+		"bearer": func(_ *localtest.World, p *localtest.Person) http.Header {
+			return http.Header{"Authorization": {"Bearer " + p.Token}}
+		},
+		"cookie": func(w *localtest.World, p *localtest.Person) http.Header {
+			return http.Header{"Cookie": {cookieOf(w, p)}, "Origin": {localtest.BaseURL}}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w, alice, gate, unlock, counting := open(t)
+			stolen := header(w, alice)
+			w.Clock.Add(access.FreshFor)
+			send := func(req localtest.Request) localtest.Answer {
+				req.Header = stolen
+				return w.Send(req)
+			}
+			send(localtest.Request{Method: "GET", Path: "/v1/session"}) // it was here, this minute
+			for _, r := range routes(t, w) {
+				if r.public || r.gate || r.method == http.MethodGet || slices.Contains(notFresh(), r.method+" "+r.path) {
+					continue
+				}
+				counting.Reset()
+				a := send(r.request(t, gate.ID, unlock))
+				if a.Status != http.StatusForbidden || a.Text("code") != "mfa_required" {
+					t.Errorf("%s %s: %d %s", r.method, r.path, a.Status, a.Body)
+				}
+				if got := counting.Reset(); got.Applies+got.Adds > 0 {
+					t.Errorf("%s %s wrote: %+v", r.method, r.path, got)
+				}
+			}
+			for _, r := range routes(t, w) {
+				if r.method == http.MethodGet && !r.public && !r.gate {
+					if a := send(r.request(t, gate.ID, unlock)); a.Status != http.StatusOK {
+						t.Errorf("GET %s: %d %s", r.path, a.Status, a.Body)
+					}
+				}
+			}
+			for _, path := range []string{"DELETE /v1/unlocks/" + unlock, "POST /v1/phone-systems/" + gate.ID + "/lock", "DELETE /v1/session"} {
+				method, path, _ := strings.Cut(path, " ")
+				if a := send(localtest.Request{Method: method, Path: path}); a.Status >= 300 {
+					t.Errorf("%s %s: %d %s", method, path, a.Status, a.Body)
+				}
+			}
+		})
+	}
+}
+
+// A record of an earlier answer is no way around fresh MFA: it makes nothing.
+func TestAttack40ReplayMakesNothing(t *testing.T) {
+	w, alice, _, _, _ := open(t)
+	create := func() localtest.Answer {
+		return w.Send(localtest.Request{
+			Method: "POST", Path: "/v1/phone-systems", Body: map[string]any{"name": "PBX", "host": "new.acme.example"},
+			Header: http.Header{"Authorization": {"Bearer " + alice.Token}, "Idempotency-Key": {"one"}},
+		})
+	}
+	first := create()
+	w.Clock.Add(access.FreshFor + time.Second)
+	again := create()
+	if again.Text("gate_key") != "" || again.Text("id") != first.Text("id") {
+		t.Errorf("the replay: %s", again.Body)
+	}
+	if n := len(alice.Must(http.StatusOK, "GET", "/v1/phone-systems", nil).Items()); n != 2 {
+		t.Errorf("%d phone systems", n)
+	}
+}

@@ -5,9 +5,11 @@ package phonesystems
 
 import (
 	"context"
+	"log/slog"
 	"net/http"
 	"time"
 
+	"portcullis.example/shared/access"
 	"portcullis.example/shared/gatekeeper"
 	"portcullis.example/shared/idempotency"
 	"portcullis.example/shared/phonesystem"
@@ -22,6 +24,8 @@ type Function struct {
 	Registry *phonesystem.Registry
 	Book     *unlock.Book
 	Table    table.Table
+	// Log gets what goes wrong after a change is done.
+	Log *slog.Logger
 }
 
 const path = "/v1/phone-systems"
@@ -208,28 +212,54 @@ type changeInput struct {
 }
 
 func (f Function) change(ctx context.Context, in *changeInput) (*oneView, error) {
+	ends := f.ends(ctx)
 	p, err := f.Registry.Update(ctx, web.Identity(ctx).Caller, in.ID, phonesystem.Change{
 		Name: in.Body.Name, Host: in.Body.Host, Customer: in.Body.Customer, Profile: in.Body.Profile,
 		RestrictedPaths: in.Body.RestrictedPaths, Policy: in.Body.Policy.merge,
-	})
+	}, ends.closing)
 	if err != nil {
 		return nil, err
 	}
+	ends.follow(ctx)
 	v, err := f.view(ctx, p)
 	return &oneView{Body: v}, err
 }
 
-// remove also tells the windows' ends; what a crash leaves untold, the auditor
-// tells.
 func (f Function) remove(ctx context.Context, in *IDInput) (*struct{}, error) {
-	caller := web.Identity(ctx).Caller
-	err := f.Registry.Delete(ctx, caller, in.ID, func(p phonesystem.PhoneSystem) ([]table.Write, error) {
-		return f.Book.Deleting(caller, p)
-	})
-	if err != nil {
+	ends := f.ends(ctx)
+	if err := f.Registry.Delete(ctx, web.Identity(ctx).Caller, in.ID, ends.closing); err != nil {
 		return nil, err
 	}
-	return &struct{}{}, f.Book.Settle(ctx)
+	ends.follow(ctx)
+	return &struct{}{}, nil
+}
+
+// ends tells the ends of windows that a change of their phone system closed.
+type ends struct {
+	Function
+	caller access.Caller
+	task   table.Item
+}
+
+func (f Function) ends(ctx context.Context) *ends {
+	return &ends{Function: f, caller: web.Identity(ctx).Caller}
+}
+
+func (e *ends) closing(p phonesystem.PhoneSystem) ([]table.Write, error) {
+	var err error
+	e.task, err = e.Book.Closing(e.caller, p)
+	return []table.Write{table.Put(e.task, table.Absent())}, err
+}
+
+// follow does not fail a change that is done: what it can't tell, the auditor
+// will.
+func (e *ends) follow(ctx context.Context) {
+	if e.task.Kind == "" {
+		return
+	}
+	if err := e.Book.Follow(ctx, e.task); err != nil {
+		e.Log.WarnContext(ctx, "the ends of windows could not be told yet", "error", err)
+	}
 }
 
 type rotateInput struct {

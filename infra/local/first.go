@@ -15,6 +15,7 @@ import (
 	"portcullis.example/shared/audit"
 	"portcullis.example/shared/idempotency"
 	"portcullis.example/shared/phonesystem"
+	"portcullis.example/shared/table"
 	"portcullis.example/shared/token"
 )
 
@@ -98,7 +99,7 @@ func (s *System) demoNow(ctx context.Context, caller access.Caller, created phon
 		return d, errors.New("the phone system Demo PBX was deleted; start without a demonstration, with an empty -demo-addr (PORTCULLIS_DEMO_ADDR)")
 	}
 	if err == nil && system.Host != host {
-		_, err = s.Registry.Update(ctx, caller, id, phonesystem.Change{Host: &host})
+		_, err = s.Registry.Update(ctx, caller, id, phonesystem.Change{Host: &host}, s.closing(caller))
 	}
 	if err != nil {
 		return d, err
@@ -117,6 +118,14 @@ func (s *System) demoNow(ctx context.Context, caller access.Caller, created phon
 	rotated, err := s.Registry.RotateKey(ctx, caller, id, true)
 	d.GateKey = rotated.GateKey
 	return d, err
+}
+
+// closing ends the windows on a phone system that moves; the auditor tells of it.
+func (s *System) closing(caller access.Caller) phonesystem.Closing {
+	return func(p phonesystem.PhoneSystem) ([]table.Write, error) {
+		task, err := s.Auditor.Book.Closing(caller, p)
+		return []table.Write{table.Put(task, table.Absent())}, err
+	}
 }
 
 // writeDemo replaces the file whole, readable by its owner alone.

@@ -77,7 +77,7 @@ func New(g Ground) *System {
 	api := web.New(web.Options{BaseURL: g.BaseURL, Desk: desk, IDs: ids, Log: g.Log, CursorKey: g.CursorKey})
 
 	login.Function{API: api, Desk: desk, Now: g.Now}.Routes()
-	phonesystems.Function{API: api, Registry: registry, Book: book, Table: g.Table}.Routes()
+	phonesystems.Function{API: api, Registry: registry, Book: book, Table: g.Table, Log: g.Log}.Routes()
 	unlocks.Function{API: api, Book: book, Now: g.Now}.Routes()
 	gate.Function{API: api, Keeper: keeper, Directory: directory, BaseURL: g.BaseURL}.Routes()
 	reports.Function{API: api, Journal: journal}.Routes()

@@ -113,6 +113,18 @@ func TestHeadersThatAreFine(t *testing.T) {
 	reads(t, s.ask(h), "unrestricted")
 }
 
+// The console over plain http is not the phone system's, whatever opens it.
+func TestAttack25ConsoleOverPlainHTTP(t *testing.T) {
+	for _, binding := range []string{"pass", "ip"} {
+		s := newScene(t, map[string]any{"binding": binding})
+		cookie := s.pass(s.alice, s.gate)
+		h := s.headers(cookie + "; " + strings.TrimPrefix(cookie, "__Host-"))
+		reads(t, s.ask(h), "open_window")
+		h["Portcullis-Url"] = []string{"http://" + host + restricted}
+		reads(t, s.ask(h), "wrong_host")
+	}
+}
+
 func TestAttack25WhatTheClientClaimsIsNotHeard(t *testing.T) {
 	s := newScene(t, map[string]any{"binding": "ip"})
 	s.pass(s.alice, s.gate)

@@ -125,10 +125,16 @@ func (c Change) apply(p PhoneSystem) (PhoneSystem, error) {
 	return p, p.normalise()
 }
 
+// Closing answers the writes that end every window of a phone system as it
+// stands; see unlock.Book.Closing.
+type Closing func(PhoneSystem) ([]table.Write, error)
+
 // Update changes a phone system. Errors: ErrNotFound, access.ErrForbidden,
-// access.ErrNotFresh, ErrHostTaken, *input.Error. A widened policy and another
-// profile are told to all administrators by mail.
-func (r *Registry) Update(ctx context.Context, caller access.Caller, id string, change Change) (PhoneSystem, error) {
+// access.ErrNotFresh, ErrHostTaken, *input.Error. A widened policy, another
+// profile and another host are told to all administrators by mail. Another host
+// also ends every window: a ticket or a pass must never be taken to a host that
+// it was not made for.
+func (r *Registry) Update(ctx context.Context, caller access.Caller, id string, change Change, closing Closing) (PhoneSystem, error) {
 	return r.edit(ctx, caller, id, func(old PhoneSystem) (edited, error) {
 		next, err := change.apply(old)
 		if err != nil {
@@ -136,17 +142,26 @@ func (r *Registry) Update(ctx context.Context, caller access.Caller, id string, 
 		}
 		e := edited{next: next, entry: audit.By(caller, audit.PhoneSystemChanged, id).On(id)}
 		if next.Host != old.Host {
-			claim, err := hostClaim(next)
-			if err != nil {
+			if err := r.move(&e, old, closing); err != nil {
 				return edited{}, err
 			}
-			e.first = []table.Write{claim}
-			e.more = []table.Write{table.Delete(hostKey(old.PartnerID, old.Host), table.Always())}
-			e.entry = e.entry.With("old_host", old.Host).With("host", next.Host)
 		}
-		e.tellWidening(old)
+		e.tell(old)
 		return e, nil
 	})
+}
+
+// move takes a phone system to another host.
+func (r *Registry) move(e *edited, old PhoneSystem, closing Closing) error {
+	claim, err := hostClaim(e.next)
+	if err != nil {
+		return err
+	}
+	e.first = []table.Write{claim}
+	e.next.Epoch, e.next.EpochAt = old.Epoch+1, r.Journal.Second()
+	e.more, err = closing(old)
+	e.more = append(e.more, table.Delete(hostKey(old.PartnerID, old.Host), table.Always()))
+	return err
 }
 
 // Rotated is a new gate key in clear, shown once, and until when the old one
@@ -157,7 +172,9 @@ type Rotated struct {
 }
 
 // RotateKey replaces the gate key. The old one works KeyOverlap more unless it
-// is to be revoked; one that was replaced before does not. Errors: as Update.
+// is to be revoked, and so does one that was replaced before, to its own end: a
+// repeated call must not cut off the key that a gate still has. Errors: as
+// Update.
 func (r *Registry) RotateKey(ctx context.Context, caller access.Caller, id string, revokePrevious bool) (Rotated, error) {
 	if !token.ValidID(id) {
 		return Rotated{}, ErrNotFound
@@ -168,16 +185,29 @@ func (r *Registry) RotateKey(ctx context.Context, caller access.Caller, id strin
 	}
 	result := Rotated{GateKey: secret}
 	_, err = r.edit(ctx, caller, id, func(p PhoneSystem) (edited, error) {
-		keys := []GateKey{{Hash: token.HashOf(secret)}}
-		if !revokePrevious && len(p.Keys) > 0 {
-			result.PreviousValidUntil = r.Journal.Second().Add(KeyOverlap)
-			keys = append(keys, GateKey{Hash: p.Keys[0].Hash, Until: result.PreviousValidUntil})
-		}
-		p.Keys = keys
+		p.Keys, result.PreviousValidUntil = replaceKey(p.Keys, token.HashOf(secret), r.Journal.Second(), revokePrevious)
 		letter := "The gate key of " + p.Name + " was replaced"
 		return edited{next: p, entry: audit.By(caller, audit.GateKeyRotated, id).On(id), letter: letter}, nil
 	})
 	return result, err
+}
+
+// keptKeys is how many replaced keys work at most, beside the current one.
+const keptKeys = 8
+
+func replaceKey(keys []GateKey, next token.Hash, now time.Time, revoke bool) (_ []GateKey, until time.Time) {
+	replaced := []GateKey{{Hash: next}}
+	if revoke || len(keys) == 0 {
+		return replaced, until
+	}
+	until = now.Add(KeyOverlap)
+	replaced = append(replaced, GateKey{Hash: keys[0].Hash, Until: until})
+	for _, key := range keys[1:] {
+		if now.Before(key.Until) && len(replaced) <= keptKeys {
+			replaced = append(replaced, key)
+		}
+	}
+	return replaced, until
 }
 
 // edited is what an edit makes of a phone system.
@@ -189,17 +219,33 @@ type edited struct {
 	letter string // subject of a mail to all administrators; empty: none
 }
 
-// tellWidening has a change that may open more than before told: another profile
-// restricts other paths.
-func (e *edited) tellWidening(old PhoneSystem) {
-	var what []string
-	if e.next.Policy.Wider(old.Policy) {
-		e.entry = e.entry.With("policy", "widened")
-		what = append(what, "The unlock policy of "+e.next.Name+" was widened")
+// tell puts into the entry what changed, and into a letter to all administrators
+// what may open more than before: another profile restricts other paths, another
+// host is another place to take a pass to.
+func (e *edited) tell(old PhoneSystem) {
+	next := e.next
+	for _, field := range []struct{ name, old, next string }{
+		{"name", old.Name, next.Name},
+		{"host", old.Host, next.Host},
+		{"customer", old.Customer, next.Customer},
+		{"profile", old.Profile, next.Profile},
+		{"restricted_paths", strings.Join(old.RestrictedPaths, " "), strings.Join(next.RestrictedPaths, " ")},
+		{"policy", old.Policy.String(), next.Policy.String()},
+	} {
+		if field.old != field.next {
+			e.entry = e.entry.With("old_"+field.name, field.old).With(field.name, field.next)
+		}
 	}
-	if e.next.Profile != old.Profile {
-		e.entry = e.entry.With("old_profile", old.Profile).With("profile", e.next.Profile)
-		what = append(what, "The profile of "+e.next.Name+" was changed from "+old.Profile+" to "+e.next.Profile)
+	var what []string
+	if next.Policy.Wider(old.Policy) {
+		e.entry = e.entry.With("policy_change", "widened")
+		what = append(what, "The unlock policy of "+next.Name+" was widened")
+	}
+	if next.Profile != old.Profile {
+		what = append(what, "The profile of "+next.Name+" was changed from "+old.Profile+" to "+next.Profile)
+	}
+	if next.Host != old.Host {
+		what = append(what, "The host of "+next.Name+" was changed from "+old.Host+" to "+next.Host)
 	}
 	e.letter = strings.Join(what, ". ")
 }
@@ -247,10 +293,9 @@ func (r *Registry) commit(ctx context.Context, caller access.Caller, e edited, r
 	return err
 }
 
-// Delete removes a phone system; more are writes to commit with it, given the
-// record, such as what ends its windows. Errors: ErrNotFound,
+// Delete removes a phone system and ends its windows. Errors: ErrNotFound,
 // access.ErrForbidden, access.ErrNotFresh.
-func (r *Registry) Delete(ctx context.Context, caller access.Caller, id string, more func(PhoneSystem) ([]table.Write, error)) error {
+func (r *Registry) Delete(ctx context.Context, caller access.Caller, id string, closing Closing) error {
 	for range tries {
 		p, rev, err := r.Get(ctx, caller, id)
 		if err != nil {
@@ -259,7 +304,7 @@ func (r *Registry) Delete(ctx context.Context, caller access.Caller, id string, 
 		if err := r.mayManage(caller, id); err != nil {
 			return err
 		}
-		writes, err := more(p)
+		writes, err := closing(p)
 		if err != nil {
 			return err
 		}

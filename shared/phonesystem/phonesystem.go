@@ -7,6 +7,7 @@ package phonesystem
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"regexp"
 	"strconv"
@@ -84,6 +85,12 @@ func (p Policy) check(e *input.Errors) {
 	e.Require(p.DecisionCacheSeconds >= 0 && p.DecisionCacheSeconds <= 30, "body.policy.decision_cache_seconds", "must be from 0 to 30")
 	e.Require(p.Binding == BindPass || p.Binding == BindIP || p.Binding == BindPassIP, "body.policy.binding", "must be pass, ip or pass+ip")
 	e.Require(p.Reason == ReasonRequired || p.Reason == ReasonOptional, "body.policy.reason", "must be required or optional")
+}
+
+// String is the policy for the audit.
+func (p Policy) String() string {
+	return fmt.Sprintf("default %d s, at most %d s, %d extensions, binding %s, reason %s, cache %d s",
+		p.DefaultSeconds, p.MaxSeconds, p.MaxExtensions, p.Binding, p.Reason, p.DecisionCacheSeconds)
 }
 
 // Wider tells whether p allows anything that old did not.

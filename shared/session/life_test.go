@@ -3,6 +3,7 @@ package session_test
 import (
 	"context"
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -223,7 +224,9 @@ func TestAttack20StepUpRenewsTheSession(t *testing.T) {
 		s := newScene(t)
 		s.Clock.Add(access.FreshFor)
 		for _, proof := range [][2]string{{"totp", s.wrongCode(s.alice)}, {"passkey", ""}, {"recovery_code", "aaaa"}} {
-			s.Must(http.StatusUnauthorized, stepUpRequest(s.alice, proof[0], proof[1]))
+			if a := s.Must(http.StatusUnauthorized, stepUpRequest(s.alice, proof[0], proof[1])); !strings.Contains(a.Text("detail"), "bad attempt") {
+				t.Errorf("a wrong proof: %s", a.Body)
+			}
 		}
 		a := s.Must(http.StatusOK, bearer(s.alice.Token, localtest.Request{Method: "GET", Path: "/v1/session"}))
 		if a.Text("session.fresh_until") > s.Clock.Now().Format(time.RFC3339) {

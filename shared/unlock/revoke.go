@@ -99,17 +99,24 @@ func (b *Book) revocation(caller access.Caller, system phonesystem.PhoneSystem) 
 	return item, err
 }
 
-// Deleting are the writes that end every window of a phone system which is
-// being deleted; the entries of the single windows follow by Settle.
-func (b *Book) Deleting(caller access.Caller, system phonesystem.PhoneSystem) ([]table.Write, error) {
+// Closing makes the task that ends every window of a phone system as it stands
+// now, to be put with what closes them: its deletion, or a raised epoch. Follow
+// then tells the ends, or the auditor does.
+func (b *Book) Closing(caller access.Caller, system phonesystem.PhoneSystem) (table.Item, error) {
 	system.Epoch++
-	task, err := b.revocation(caller, system)
-	return []table.Write{table.Put(task, table.Absent())}, err
+	return b.revocation(caller, system)
+}
+
+// Follow tells the ends of the windows that a committed task closed. They are
+// closed whatever it answers, and the auditor does what it leaves undone.
+func (b *Book) Follow(ctx context.Context, task table.Item) error {
+	_, err := b.revoke(ctx, task)
+	return err
 }
 
 // Settle tells the ends of windows that an epoch or a deletion has closed and
-// whose entries are still missing. For the scheduled auditor, and after a
-// deletion; may run anywhere, any number at once.
+// whose entries are still missing. For the scheduled auditor; may run anywhere,
+// any number at once.
 func (b *Book) Settle(ctx context.Context) error {
 	var err error
 	for item, listErr := range b.Journal.Table.Due(ctx, RevocationKind, b.Journal.Second()) {
@@ -159,11 +166,13 @@ func (b *Book) closedBy(ctx context.Context, task revocation) iter.Seq2[string, 
 			}
 		}
 		for due, err := range b.Journal.Table.Due(ctx, Kind, b.Journal.Second()) {
-			var u Unlock
-			if err == nil {
-				u, err = table.Decode[Unlock](due)
+			if err != nil {
+				yield("", err)
+				return
 			}
-			if (err != nil || u.PhoneSystemID == task.PhoneSystemID) && !yield(u.ID, err) {
+			// One that can't be read may be anybody's: Sweep reports it.
+			u, unreadable := table.Decode[Unlock](due)
+			if unreadable == nil && u.PhoneSystemID == task.PhoneSystemID && !yield(u.ID, nil) {
 				return
 			}
 		}

@@ -69,7 +69,7 @@ func Start(ctx context.Context, c config.Config, now func() time.Time, log *slog
 	if g.Links, err = s.InviteOperator(ctx, c.OperatorEmail); err != nil {
 		return nil, Greeting{}, fmt.Errorf("the operator can't be invited: %w", err)
 	}
-	handlers := []http.Handler{s.API}
+	handlers := []http.Handler{proxied(s.API, c.TrustedProxies)}
 	if c.DemoAddr != "" {
 		if err := s.prepareDemo(ctx, c, now, &g); err != nil {
 			return nil, Greeting{}, err
@@ -171,12 +171,15 @@ func (s *Server) serve(listener net.Listener, handler http.Handler) {
 // Run does what is scheduled until ctx ends or a listener fails, then stops
 // gracefully: requests under way are answered, the store is closed.
 func (s *Server) Run(ctx context.Context) error {
-	ticks := time.NewTicker(time.Second)
+	ticks, minutes := time.NewTicker(time.Second), time.NewTicker(time.Minute)
 	defer ticks.Stop()
+	defer minutes.Stop()
 	for {
 		select {
 		case <-ticks.C:
 			s.Tick(ctx)
+		case <-minutes.C:
+			s.attempt(ctx, "recording when gates were seen failed", s.Keeper.Flush(ctx))
 		case err := <-s.failed:
 			return errors.Join(err, s.Stop())
 		case <-ctx.Done():
@@ -191,18 +194,19 @@ const reapAtOnce = 500
 // Tick does once what is scheduled. What fails is logged, and the next tick
 // meets it again.
 func (s *Server) Tick(ctx context.Context) {
-	attempt := func(what string, err error) {
-		if err != nil && ctx.Err() == nil {
-			s.log.WarnContext(ctx, what, slog.Any("error", err))
-		}
-	}
 	_, err := s.Auditor.Run(ctx)
-	attempt("telling the ends of windows failed", err)
+	s.attempt(ctx, "telling the ends of windows failed", err)
 	_, err = s.Courier.Deliver(ctx)
-	attempt("delivering mail failed", err)
+	s.attempt(ctx, "delivering mail failed", err)
 	_, err = s.folder.Store.Reap(ctx, reapAtOnce, s.Courier.Removed)
-	attempt("removing what has expired failed", err)
-	attempt("recording when gates were seen failed", s.Keeper.Flush(ctx))
+	s.attempt(ctx, "removing what has expired failed", err)
+}
+
+// attempt logs what failed, but not that the server was told to stop.
+func (s *Server) attempt(ctx context.Context, what string, err error) {
+	if err != nil && ctx.Err() == nil {
+		s.log.WarnContext(ctx, what, slog.Any("error", err))
+	}
 }
 
 // Stop ends the server: no new requests, those under way answered (for at most

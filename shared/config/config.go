@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"net/url"
 	"strconv"
 	"strings"
@@ -36,6 +37,11 @@ type Config struct {
 	// OperatorEmail is who is invited as the first operator:
 	// PORTCULLIS_OPERATOR_EMAIL.
 	OperatorEmail string
+	// TrustedProxies are the networks of the reverse proxies that end TLS in
+	// front of the API: from them, and from nobody else, the last address in
+	// X-Forwarded-For is the client's: PORTCULLIS_TRUSTED_PROXIES, such as
+	// 127.0.0.1,10.0.0.0/8; empty: none.
+	TrustedProxies []netip.Prefix
 	// LogJSON has logs written as JSON: PORTCULLIS_LOG_JSON.
 	LogJSON bool
 	// Sessions are PORTCULLIS_SESSION_IDLE and PORTCULLIS_SESSION_LONGEST, such
@@ -62,7 +68,7 @@ func Read(args []string, getenv func(string) (string, bool), out io.Writer) (Con
 	if s.flags.NArg() > 0 {
 		return Config{}, fmt.Errorf("%w: unexpected argument %q; -help lists the flags", ErrConfig, s.flags.Arg(0))
 	}
-	for _, check := range []func() error{s.addresses, s.baseURL, s.texts, s.times} {
+	for _, check := range []func() error{s.addresses, s.baseURL, s.trust, s.texts, s.times} {
 		if err := check(); err != nil {
 			return Config{}, err
 		}
@@ -77,6 +83,7 @@ type settings struct {
 	getenv        func(string) (string, bool)
 	logJSON       truth
 	idle, longest string
+	proxies       string
 }
 
 func (s *settings) declare() {
@@ -85,6 +92,7 @@ func (s *settings) declare() {
 	s.text(&s.BaseURL, "base-url", "", "how people reach the control portal; the default is http://localhost and the port of -addr")
 	s.text(&s.DemoAddr, "demo-addr", "127.0.0.1:8081", "where the demonstration listens; empty: none")
 	s.text(&s.OperatorEmail, "operator-email", "operator@example.com", "who is invited as the first operator")
+	s.text(&s.proxies, "trusted-proxies", "", "addresses or networks of the reverse proxies whose X-Forwarded-For tells the client; empty: none")
 	s.text(&s.idle, "session-idle", "15m", "a session ends after this long without a request, 1m to 1h")
 	s.text(&s.longest, "session-longest", "12h", "a session ends after this long in any case, 1m to 24h")
 	s.logJSON = "false"
@@ -151,9 +159,35 @@ func (s *settings) baseURL() error {
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || u.User != nil || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" {
 		return bad("base-url", "a URL without a path, such as https://portal.example.com")
 	}
+	if u.Scheme == "http" && !onThisMachine(u.Hostname()) {
+		return bad("base-url", "https: over plain http, which is for localhost, anybody on the way could read the session")
+	}
 	// As browsers write an origin: without the scheme's own port.
 	ownPort := map[string]string{"http": ":80", "https": ":443"}[u.Scheme]
 	s.BaseURL = u.Scheme + "://" + strings.TrimSuffix(strings.ToLower(u.Host), ownPort)
+	return nil
+}
+
+func onThisMachine(host string) bool {
+	address, err := netip.ParseAddr(host)
+	return host == "localhost" || strings.HasSuffix(host, ".localhost") || err == nil && address.IsLoopback()
+}
+
+func (s *settings) trust() error {
+	for text := range strings.SplitSeq(s.proxies, ",") {
+		text = strings.TrimSpace(text)
+		if text == "" {
+			continue
+		}
+		network, err := netip.ParsePrefix(text)
+		if address, addressErr := netip.ParseAddr(text); addressErr == nil {
+			network, err = address.Prefix(address.BitLen())
+		}
+		if err != nil {
+			return bad("trusted-proxies", "addresses or networks with commas between, such as 127.0.0.1,10.0.0.0/8")
+		}
+		s.TrustedProxies = append(s.TrustedProxies, network.Masked())
+	}
 	return nil
 }
 

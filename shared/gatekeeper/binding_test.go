@@ -148,6 +148,17 @@ func TestManyUsersBehindOneAddress(t *testing.T) {
 	reads(t, s.at(office, ""), "locked")
 }
 
+// A source that an earlier window was bound to is not bound to the next.
+func TestAddressOfAnEarlierWindow(t *testing.T) {
+	s := newScene(t, map[string]any{"binding": "ip"})
+	const office = "203.0.113.9"
+	first, _ := s.admittedAt(office, s.alice)
+	s.alice.Must(200, "DELETE", "/v1/unlocks/"+first, nil)
+	s.alice.Unlock(s.gate, 300)
+	reads(t, s.at("192.0.2.1", ""), "open_window")
+	reads(t, s.at(office, ""), "wrong_address")
+}
+
 // An extension keeps every bound source findable until the new end.
 func TestExtensionKeepsAddresses(t *testing.T) {
 	s := newScene(t, map[string]any{"binding": "ip"})

@@ -100,7 +100,7 @@ func (k *Keeper) Decide(outer context.Context, req Request) (Decision, error) {
 	if !ok {
 		return Decision{}, ErrUnknownKey
 	}
-	q := question{now: k.journal.Second()}
+	q := question{}
 	q.target, q.readable = req.readTarget()
 	var sure bool
 	q.pass, q.hasPass, sure = readPass(req.Cookie, q.target.scheme)
@@ -111,6 +111,7 @@ func (k *Keeper) Decide(outer context.Context, req Request) (Decision, error) {
 	if err != nil {
 		return Decision{}, err
 	}
+	q.now = k.journal.Now() // after the read, which may have taken its time
 	if !items[0].Exists() {
 		return Decision{}, ErrUnknownKey
 	}
@@ -121,7 +122,7 @@ func (k *Keeper) Decide(outer context.Context, req Request) (Decision, error) {
 	if !system.Authenticates(hash, q.now) {
 		return Decision{}, ErrUnknownKey
 	}
-	k.seen.note(system.PartnerID, system.ID, q.now)
+	k.seen.note(system.PartnerID, system.ID, q.now.UTC().Truncate(time.Second))
 	d, err := k.judge(ctx, &q, system, items)
 	if err != nil {
 		return Decision{}, err
@@ -147,9 +148,6 @@ func (k *Keeper) judge(ctx context.Context, q *question, system *acquaintance, i
 	case profile.Unrestricted:
 		return Decision{Allow: true, Reason: Unrestricted, CacheSeconds: system.Policy.DecisionCacheSeconds}, nil
 	case profile.Restricted:
-		if q.target.scheme != system.Scheme() {
-			return Decision{Reason: WrongHost}, nil
-		}
 		if system.Policy.Binding == phonesystem.BindIP {
 			return k.judgeAddress(ctx, q, system, items)
 		}

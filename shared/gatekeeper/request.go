@@ -146,15 +146,17 @@ const administratorGrant = "0"
 // none; sure is false where there is more than one, or one too large to read.
 // Only what browsers take from a name's ends is taken (RFC 6265bis section
 // 5.6): with any other space in front, a name is not held to the prefix's rules.
+// Where the gate is reached over plain http, be it behind something that ends
+// TLS, the prefixed name counts as well: only https can have set it.
 func readPass(cookies []string, scheme string) (pass heldPass, found, sure bool) {
-	name, value := CookieName(scheme), ""
+	value := ""
 	for _, header := range cookies {
 		if len(header) > maxCookie {
 			return heldPass{}, false, false
 		}
 		for part := range strings.SplitSeq(header, ";") {
 			key, v, _ := strings.Cut(strings.Trim(part, " \t"), "=")
-			if key != name {
+			if key != CookieName(scheme) && key != CookieName("https") {
 				continue
 			}
 			if found {

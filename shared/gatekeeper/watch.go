@@ -66,6 +66,20 @@ func (w *watch) note(s source, now time.Time) (tell bool, as source, untold int)
 	return true, s, untold
 }
 
+// tellAgain is when a denial that could not be told is told with the next one:
+// soon, but not with every one of a flood.
+const tellAgain = 10 * time.Second
+
+// untold takes back that a source was told of.
+func (w *watch) untold(s source, denials int, now time.Time) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if known := w.spells[s]; known != nil {
+		known.told = now.Add(tellAgain - WatchFor)
+		known.further += denials
+	}
+}
+
 // forget drops the sources whose spell is over. It remembers when the next one
 // will be: a flood from ever new sources does not walk through all of them each
 // time.
@@ -102,6 +116,7 @@ func (k *Keeper) noteDenial(ctx context.Context, q question, d Decision) {
 		entry = entry.With("further_attempts_before", strconv.Itoa(untold))
 	}
 	if err := k.journal.Commit(ctx, nil, entry); err != nil {
+		k.watch.untold(as, untold+1, q.now)
 		k.log.WarnContext(ctx, "a bad attempt could not be recorded", "phone_system", d.System.ID, "error", err)
 	}
 }

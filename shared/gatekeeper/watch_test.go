@@ -30,6 +30,28 @@ func TestAttack47WatchIsBounded(t *testing.T) {
 	}
 }
 
+// How many the others were is told with the next of them, whatever was forgotten
+// in between.
+func TestAttack47OthersAreCounted(t *testing.T) {
+	w, now := newWatch(), time.Unix(1_800_000_000, 0)
+	flood := func(from, to int) (told map[string][]int) {
+		told = map[string][]int{}
+		for i := from; i < to; i++ {
+			if tell, as, untold := w.note(source{system: "S", network: fmt.Sprint(i)}, now); tell && as.network == others {
+				told[as.network] = append(told[as.network], untold)
+			}
+		}
+		return told
+	}
+	if told := flood(0, 2*maxSources); len(told[others]) != 1 || told[others][0] != 0 {
+		t.Errorf("at first: %v", told)
+	}
+	now = now.Add(WatchFor)
+	if told := flood(2*maxSources, 4*maxSources); len(told[others]) != 1 || told[others][0] != maxSources-1 {
+		t.Errorf("5 minutes later: %v", told)
+	}
+}
+
 // A full watch has room again at the very second that the oldest spell is over.
 func TestFullWatchHasRoomWhenTheOldestSpellIsOver(t *testing.T) {
 	w, start := newWatch(), time.Unix(1_800_000_000, 0)

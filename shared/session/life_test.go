@@ -254,3 +254,26 @@ func TestLoginTokenEnds(t *testing.T) {
 func (s *scene) sessionKey(p *localtest.Person) table.Key {
 	return table.Key{Partition: account.UserKey(p.ID).Partition, Sort: "session#" + string(token.HashOf(p.Token))}
 }
+
+// A session travels the way that the password step asked for, and a cookie is
+// handed to no page but ours.
+func TestDelivery(t *testing.T) {
+	s := newScene(t)
+	own, foreign := http.Header{"Origin": {localtest.BaseURL}}, http.Header{"Origin": {"https://evil.example"}}
+	for delivery, byCookie := range map[string]bool{"": false, "bearer": false, "cookie": true} {
+		body := map[string]any{"email": s.alice.Email, "password": localtest.Password}
+		if delivery != "" {
+			body["delivery"] = delivery
+		}
+		factor := mfaRequest(s.Must(http.StatusOK, localtest.Request{Method: "POST", Path: "/v1/login", Body: body, Header: own}).Text("login_token"), "totp", s.alice.NextCode())
+		if byCookie {
+			factor.Header = foreign
+			s.Must(http.StatusForbidden, factor)
+		}
+		factor.Header = own
+		a := s.Must(http.StatusOK, factor)
+		if set := len(a.Header.Values("Set-Cookie")) > 0; set != byCookie || (a.Text("token") == "") != byCookie {
+			t.Errorf("delivery %q: %v %s", delivery, a.Header, a.Body)
+		}
+	}
+}

@@ -139,19 +139,29 @@ func (r Request) check(policy phonesystem.Policy) error {
 }
 
 // standing answers for a lease that stands already: an open window, or one that
-// an epoch closed, which is first told its end.
+// the gate lets nobody through any more, which is first told its end.
 func (b *Book) standing(ctx context.Context, caller access.Caller, r rests) error {
-	if !r.lease.Dead(r.system.Epoch, caller.Epoch) {
+	if r.lease.stands(caller, r.system, b.Journal.Second()) {
 		return &AlreadyUnlockedError{UnlockID: r.lease.UnlockID}
 	}
 	_, _, err := b.end(ctx, caller.PartnerID, r.lease.UnlockID, func(ctx context.Context, u Unlock) (ending, bool, error) {
 		how, err := b.passed(ctx, u)
+		if how.end == Expired && u.Open(b.Journal.Second()) {
+			how = ending{end: Revoked, by: audit.System} // what granted it was narrowed
+		}
 		return how, true, err
 	})
 	if err != nil {
 		return err
 	}
 	return table.ErrConflict // the way is clear: judge anew
+}
+
+// stands tells whether the window still opens the gate: nothing closed it, and
+// what granted it grants it still, this long.
+func (l Lease) stands(caller access.Caller, system phonesystem.PhoneSystem, now time.Time) bool {
+	limit, err := permitted(caller, system, l.Role)
+	return err == nil && !l.Dead(system.Epoch, caller.Epoch) && now.Before(l.OpenedAt.Add(time.Duration(limit)*time.Second))
 }
 
 func (b *Book) commitOpen(ctx context.Context, caller access.Caller, r rests, u Unlock, network string, record func(Opened) ([]table.Write, error)) (Opened, error) {
@@ -216,7 +226,7 @@ func (b *Book) extend(ctx context.Context, caller access.Caller, id string, seco
 	if u.ExtensionsLeft <= 0 {
 		return Unlock{}, ErrNoExtension
 	}
-	limit, err := b.extensible(caller, r.system, u)
+	limit, err := extensible(caller, r.system, u)
 	if err != nil {
 		return Unlock{}, err
 	}
@@ -229,20 +239,26 @@ func (b *Book) extend(ctx context.Context, caller access.Caller, id string, seco
 }
 
 // extensible is how many seconds may still be added.
-func (b *Book) extensible(caller access.Caller, system phonesystem.PhoneSystem, u Unlock) (int64, error) {
-	grant := access.Grant{}
-	if u.Role == "" && !caller.Administrator {
-		return 0, access.ErrForbidden
-	}
-	if u.Role != "" {
-		role, ok := caller.Role(u.Role)
-		if !ok || !role.Grants(access.Unlock, u.PhoneSystemID) {
+func extensible(caller access.Caller, system phonesystem.PhoneSystem, u Unlock) (int64, error) {
+	limit, err := permitted(caller, system, u.Role)
+	return max(0, limit-int64(u.ExpiresAt.Sub(u.OpenedAt)/time.Second)), err
+}
+
+// permitted is how long a window may last by now, in seconds from its opening
+// on, given the role that granted it; access.ErrForbidden where nothing grants
+// it any more.
+func permitted(caller access.Caller, system phonesystem.PhoneSystem, granted string) (int64, error) {
+	if granted == "" {
+		if !caller.Administrator {
 			return 0, access.ErrForbidden
 		}
-		grant = access.Grant{Role: role.ID, Longest: role.MaxUnlockSeconds}
+		return longest(system.Policy, access.Grant{})
 	}
-	limit, err := longest(system.Policy, grant)
-	return max(0, limit-int64(u.ExpiresAt.Sub(u.OpenedAt)/time.Second)), err
+	role, ok := caller.Role(granted)
+	if !ok || !role.Grants(access.Unlock, system.ID) {
+		return 0, access.ErrForbidden
+	}
+	return longest(system.Policy, access.Grant{Role: role.ID, Longest: role.MaxUnlockSeconds})
 }
 
 func (b *Book) commitExtend(ctx context.Context, caller access.Caller, r rests, u Unlock, rev table.Rev) error {

@@ -162,7 +162,7 @@ func (l *life) open(sys, user int) {
 		return
 	}
 	if w := l.standing(sys, user); w != nil {
-		l.passed(w)
+		l.replaced(w)
 	}
 	cookie, err := l.admit(l.ctx, l.process, sys, opened.Ticket)
 	l.check(err)

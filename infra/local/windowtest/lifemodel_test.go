@@ -76,15 +76,24 @@ func (l *life) passed(w *modelWindow) {
 	w.ended(end, at)
 }
 
+// replaced notes the end of a window that stood in the way of another though the
+// gate let nobody through it any more.
+func (l *life) replaced(w *modelWindow) {
+	l.passed(w)
+	if w.end == unlock.Expired {
+		w.ended(unlock.Revoked, l.seconds())
+	}
+}
+
 func (l *life) wantOpen(sys, user int, seconds int64) string {
 	limit := l.limit(sys, user)
-	w := l.standing(sys, user)
+	opens, stands := l.ends(sys, user)
 	switch {
 	case !l.users[user].Active || !l.granted(user) || limit < 60:
 		return "forbidden"
 	case seconds < 60 || seconds > limit:
 		return "out of range"
-	case w != nil && !l.dead(w):
+	case stands && l.seconds() < opens:
 		return "already"
 	}
 	return "ok"

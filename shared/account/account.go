@@ -10,6 +10,7 @@ import (
 	"errors"
 	"io"
 	"net/mail"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -108,8 +109,14 @@ func administratorKey(partner, user string) table.Key {
 // counted: NFKC, case-folded, no surrounding space. It takes any text, so that
 // one that is no address counts like one that nobody has.
 func NormaliseEmail(text string) string {
-	folded := cases.Fold().String(norm.NFKC.String(strings.TrimSpace(text)))
-	return norm.NFKC.String(folded)
+	for range 4 {
+		next := norm.NFKC.String(cases.Fold().String(norm.NFKC.String(strings.TrimSpace(text))))
+		if next == text {
+			break
+		}
+		text = next // once is not enough for a few: a space may come to light
+	}
+	return text
 }
 
 // CheckEmail answers the normalised address, or ErrEmail.
@@ -164,10 +171,23 @@ func (d *Directory) Roles(ctx context.Context, user User) ([]access.Role, error)
 	for _, id := range user.Roles {
 		keys = append(keys, RoleKey(user.PartnerID, id))
 	}
-	items, err := d.Journal.Table.GetAll(ctx, keys...)
-	if err != nil {
-		return nil, err
+	var roles []access.Role
+	for some := range slices.Chunk(keys, table.MaxBatch) {
+		items, err := d.Journal.Table.GetAll(ctx, some...)
+		if err != nil {
+			return nil, err
+		}
+		read, err := ReadRoles(items)
+		if err != nil {
+			return nil, err
+		}
+		roles = append(roles, read...)
 	}
+	return roles, nil
+}
+
+// ReadRoles decodes the roles that exist from items as GetAll found them.
+func ReadRoles(items []table.Item) ([]access.Role, error) {
 	var roles []access.Role
 	for _, item := range items {
 		if !item.Exists() {

@@ -99,8 +99,10 @@ func (d *Directory) CreatePartner(ctx context.Context, caller access.Caller, onc
 	return result.Partner, result.Invited, err
 }
 
-// InviteOperator invites somebody to run this installation. It is for whoever
-// holds the machine: no request reaches it.
+// InviteOperator invites somebody to run this installation, and answers whether
+// it did: once, and again for as long as nobody has accepted, where the earlier
+// invitation has ended or went to another address. It is for whoever holds the
+// machine: no request reaches it.
 func (d *Directory) InviteOperator(ctx context.Context, once idempotency.Key, email string) (Invited, bool, error) {
 	now := d.Journal.Second()
 	invited, replayed, err := idempotency.Do(ctx, d.Journal.Table, now, once, func(record func(Invited) ([]table.Write, error)) (Invited, error) {
@@ -112,10 +114,45 @@ func (d *Directory) InviteOperator(ctx context.Context, once idempotency.Key, em
 		if err != nil {
 			return Invited{}, err
 		}
-		entry := audit.Entry{Action: audit.OperatorInvited, Actor: audit.System, Subject: invited.User.ID, PartnerID: access.Operators, Outcome: audit.Success}
-		return invited, d.Journal.Commit(ctx, append(writes, recorded...), entry)
+		return invited, d.Journal.Commit(ctx, append(writes, recorded...), operatorInvited(invited.User))
 	})
-	return invited, !replayed, err
+	if err != nil || !replayed {
+		return invited, !replayed, err
+	}
+	return d.reinviteOperator(ctx, invited.User.ID, email)
+}
+
+func operatorInvited(user User) audit.Entry {
+	entry := audit.Entry{Action: audit.OperatorInvited, Actor: audit.System, Subject: user.ID, PartnerID: access.Operators, Outcome: audit.Success}
+	return entry.With("email", user.Email)
+}
+
+func (d *Directory) reinviteOperator(ctx context.Context, id, address string) (Invited, bool, error) {
+	email, err := CheckEmail(address)
+	if err != nil {
+		return Invited{}, false, err
+	}
+	items, err := d.Journal.Table.GetAll(ctx, UserKey(id), invitationKey(id))
+	if err != nil {
+		return Invited{}, false, err
+	}
+	if !items[0].Exists() {
+		return Invited{}, false, ErrNotFound
+	}
+	user, err := table.Decode[User](items[0])
+	if err != nil || !user.JoinedAt.IsZero() || items[1].Exists() && user.Email == email {
+		return Invited{User: user}, false, err
+	}
+	user.Email, user.InvitedAt = email, d.Journal.Second()
+	write, err := user.Write(table.Is(items[0].Rev))
+	if err != nil {
+		return Invited{}, false, err
+	}
+	link, letter, err := d.invitation(ctx, user, user.InvitedAt)
+	if err != nil {
+		return Invited{}, false, err
+	}
+	return Invited{User: user, Link: link}, true, d.Journal.Commit(ctx, append(letter, write), operatorInvited(user))
 }
 
 // invite makes the writes of a new user's record and invitation.
@@ -134,16 +171,8 @@ func (d *Directory) invite(ctx context.Context, partner string, p Person) (Invit
 	if err != nil {
 		return Invited{}, nil, err
 	}
-	writes := []table.Write{write}
-	if p.Administrator {
-		item, err := table.Encode(administratorKey(partner, id), "administrator", map[string]string{"email": email})
-		if err != nil {
-			return Invited{}, nil, err
-		}
-		writes = append(writes, table.Put(item, table.Absent()))
-	}
 	link, letter, err := d.invitation(ctx, user, now)
-	return Invited{User: user, Link: link}, append(writes, letter...), err
+	return Invited{User: user, Link: link}, append(letter, write), err
 }
 
 // invitation makes the token and the mail: to an address that signs in
@@ -280,7 +309,13 @@ func acceptance(user User, read []table.Item) ([]table.Write, error) {
 		return nil, err
 	}
 	write, err := user.Write(table.Is(read[0].Rev))
-	return []table.Write{write, table.Delete(read[1].Key, table.Is(read[1].Rev)), table.Put(claim, table.Absent())}, err
+	writes := []table.Write{write, table.Delete(read[1].Key, table.Is(read[1].Rev)), table.Put(claim, table.Absent())}
+	if err != nil || !user.Administrator {
+		return writes, err
+	}
+	// Not before: an address that nobody has confirmed gets no mail about others.
+	item, err := table.Encode(administratorKey(user.PartnerID, user.ID), "administrator", map[string]string{"email": user.Email})
+	return append(writes, table.Put(item, table.Always())), err
 }
 
 // hash refuses a password that is near what is known of the user.

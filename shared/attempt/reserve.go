@@ -17,6 +17,10 @@ type Attempt struct {
 	Count  table.Key
 	Client netip.Addr
 	At     time.Time
+	// Own says that Count is that of one browser, or one session, which has
+	// signed in fully: its own count bounds it, and the strangers behind the same
+	// address do not keep it out.
+	Own bool
 }
 
 // Keys are what Reserve wants to be read in the caller's own round trip.
@@ -41,7 +45,7 @@ func (g Guard) Reserve(ctx context.Context, a Attempt, read []table.Item) (locks
 		if read, err = g.Table.GetAll(ctx, a.Keys()...); err != nil {
 			return false, err
 		}
-		if err = a.checkAddress(read[1], read[2]); err != nil {
+		if err = a.checkAddress(read[1], read[2]); err != nil && !a.Own {
 			return false, err
 		}
 	}
@@ -67,7 +71,17 @@ func (g Guard) reserve(ctx context.Context, a Attempt, read []table.Item) (locks
 	}
 	item.Expires = a.At.Add(counterKept)
 	below := AddressLimit - weighed(before, a.At.Unix())
-	return next.Until > a.At.Unix(), g.Table.Apply(ctx, table.Put(item, table.Is(read[0].Rev)), a.countAddress(1, below))
+	writes := append(a.countAddress(1, below), table.Put(item, table.Is(read[0].Rev)))
+	return next.Until > a.At.Unix(), g.Table.Apply(ctx, writes...)
+}
+
+// Wait is a LockedError while the count in an item as read refuses attempts.
+func Wait(item table.Item, at time.Time) error {
+	count, err := readCount(item)
+	if err == nil {
+		_, err = count.Reserve(at)
+	}
+	return err
 }
 
 func readCount(item table.Item) (Count, error) {
@@ -115,14 +129,18 @@ func addressWait(now, before, at int64) (wait int64) {
 	return wait
 }
 
-func (a Attempt) countAddress(delta, below int64) table.Write {
+// countAddress counts for the source address what no own count bounds.
+func (a Attempt) countAddress(delta, below int64) []table.Write {
+	if a.Own {
+		return nil
+	}
 	current, _ := AddressKeys(a.Client, a.At)
-	return table.Count(current, delta, below, a.At.Add(2*Window))
+	return []table.Write{table.Count(current, delta, below, a.At.Add(2*Window))}
 }
 
 // GiveBack are the writes of an attempt that was right, to be committed with
 // what it pays for: they clear the factor's count and return the address's
 // attempt.
 func (a Attempt) GiveBack() []table.Write {
-	return []table.Write{table.Delete(a.Count, table.Always()), a.countAddress(-1, 1<<62)}
+	return append(a.countAddress(-1, 1<<62), table.Delete(a.Count, table.Always()))
 }

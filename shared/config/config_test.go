@@ -96,7 +96,7 @@ func TestBadSettingsAreToldInOneLine(t *testing.T) {
 
 func TestUsage(t *testing.T) {
 	_, out, err := read(nil, "-help")
-	if !errors.Is(err, flag.ErrHelp) || !strings.Contains(out, "PORTCULLIS_DEMO_ADDR") || strings.Count(out, "PORTCULLIS_") != 8 {
+	if !errors.Is(err, flag.ErrHelp) || !strings.Contains(out, "PORTCULLIS_DEMO_ADDR") || strings.Count(out, "PORTCULLIS_") != 9 {
 		t.Errorf("%v: %s", err, out)
 	}
 	for _, args := range [][]string{{"-bogus"}, {"start"}, {"-addr"}} {

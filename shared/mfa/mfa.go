@@ -158,19 +158,32 @@ type Enrollment struct {
 	Sealed []byte
 }
 
-// Begin makes a new secret for a user.
-func (k Keeper) Begin(ctx context.Context, user account.User) (Enrollment, error) {
-	secret, err := totp.NewSecret(k.Random)
+// Begin makes a new secret for a user, or shows again the one that the same flow
+// has begun with, sealed: asking twice must not void the code already scanned.
+func (k Keeper) Begin(ctx context.Context, user account.User, begun []byte) (Enrollment, error) {
+	secret, sealed, err := k.begin(ctx, user.ID, begun)
 	if err != nil {
 		return Enrollment{}, err
-	}
-	sealed, err := k.Sealer.Seal(ctx, []byte(secret.Base32()), bound(user.ID))
-	if err != nil {
-		return Enrollment{}, fmt.Errorf("mfa: %w", err)
 	}
 	uri := secret.URI(issuer, user.Email)
 	qr, err := totp.QRDataURI(uri)
 	return Enrollment{Secret: secret.Base32(), URI: uri, QR: qr, Sealed: sealed}, err
+}
+
+func (k Keeper) begin(ctx context.Context, user string, begun []byte) (totp.Secret, []byte, error) {
+	if len(begun) > 0 {
+		secret, err := k.open(ctx, user, begun)
+		return secret, begun, err
+	}
+	secret, err := totp.NewSecret(k.Random)
+	if err != nil {
+		return secret, nil, err
+	}
+	sealed, err := k.Sealer.Seal(ctx, []byte(secret.Base32()), bound(user))
+	if err != nil {
+		return secret, nil, fmt.Errorf("mfa: %w", err)
+	}
+	return secret, sealed, nil
 }
 
 // Confirm judges the first code of a begun enrolment and answers the factors

@@ -43,7 +43,7 @@ func newKeeper(t *testing.T) mfa.Keeper {
 func enrolled(t *testing.T, k mfa.Keeper) (mfa.Factors, totp.Secret, []string) {
 	t.Helper()
 	ctx := context.Background()
-	begun, err := k.Begin(ctx, alice)
+	begun, err := k.Begin(ctx, alice, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,7 +70,7 @@ func proof(code string) mfa.Proof { return mfa.Proof{Method: mfa.TOTP, Code: cod
 
 func TestBeginShowsOneSecretInThreeForms(t *testing.T) {
 	k := newKeeper(t)
-	begun, err := k.Begin(context.Background(), alice)
+	begun, err := k.Begin(context.Background(), alice, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -117,7 +117,7 @@ func TestAttack11ConfirmReplacesNothing(t *testing.T) {
 	k := newKeeper(t)
 	ctx := context.Background()
 	f, _, _ := enrolled(t, k)
-	begun, err := k.Begin(ctx, alice)
+	begun, err := k.Begin(ctx, alice, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -141,7 +141,7 @@ func TestSecretsAreBoundToTheirUser(t *testing.T) {
 	if _, err := k.Verify(ctx, "BOB", f, proof(code(t, secret, later)), later); !errors.Is(err, secrets.ErrTampered) {
 		t.Errorf("moved to another user: %v", err)
 	}
-	begun, err := k.Begin(ctx, alice)
+	begun, err := k.Begin(ctx, alice, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -153,7 +153,7 @@ func TestSecretsAreBoundToTheirUser(t *testing.T) {
 func TestConfirmRefusesAWrongCode(t *testing.T) {
 	k := newKeeper(t)
 	ctx := context.Background()
-	begun, err := k.Begin(ctx, alice)
+	begun, err := k.Begin(ctx, alice, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -266,7 +266,7 @@ func TestMethodsNotEnrolled(t *testing.T) {
 // Without randomness nothing is handed out.
 func TestNoRandomness(t *testing.T) {
 	k := newKeeper(t)
-	begun, err := k.Begin(context.Background(), alice)
+	begun, err := k.Begin(context.Background(), alice, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -281,7 +281,7 @@ func TestNoRandomness(t *testing.T) {
 		}
 	}
 	k.Random = strings.NewReader("")
-	if _, err := k.Begin(context.Background(), alice); err == nil {
+	if _, err := k.Begin(context.Background(), alice, nil); err == nil {
 		t.Error("a secret of nothing")
 	}
 }

@@ -39,11 +39,11 @@ func (d *Desk) SecondFactor(ctx context.Context, secret string, proof mfa.Proof,
 // Enroll begins an enrolment for somebody who has no second factor. Errors:
 // ErrBadAttempt, mfa.ErrEnrolled, from.Foreign.
 func (d *Desk) Enroll(ctx context.Context, secret string, from Origin) (mfa.Enrollment, error) {
-	s, err := d.second(ctx, secret, attempt.Enrollment, from)
+	s, err := d.begin(ctx, secret, attempt.Enrollment, from)
 	if err != nil {
 		return mfa.Enrollment{}, err
 	}
-	enrollment, err := d.Factors.Begin(ctx, s.user)
+	enrollment, err := d.Factors.Begin(ctx, s.user, s.login.Pending)
 	if err != nil {
 		return mfa.Enrollment{}, err
 	}
@@ -88,7 +88,7 @@ type trial struct {
 // complete reserves once, judges, and commits on the revisions that the
 // judgement rested on; where another request was first, it judges anew.
 func (d *Desk) complete(ctx context.Context, secret string, factor attempt.Factor, from Origin, judge judge) (SignedIn, error) {
-	s, err := d.second(ctx, secret, factor, from)
+	s, err := d.begin(ctx, secret, factor, from)
 	if err != nil {
 		return SignedIn{}, err
 	}
@@ -219,6 +219,7 @@ func (d *Desk) StepUp(ctx context.Context, id Identity, secret string, proof mfa
 		return SteppedUp{}, ErrUnauthenticated
 	}
 	tally.take(items[2:], true)
+	tally.Own = true // a living session's
 	t := trial{Attempt: tally.Attempt}
 	if _, err := d.Guard.Reserve(ctx, t.Attempt, tally.read); err != nil {
 		return SteppedUp{}, err

@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"errors"
 	"net/netip"
 	"time"
 
@@ -35,12 +36,15 @@ func newTally(factor attempt.Factor, whom, owner string, from Origin, now time.T
 
 func (t *tally) keys() []table.Key { return append([]table.Key{t.device, t.own}, t.Keys()...) }
 
+// wait is a LockedError while a lock lasts.
+func (t *tally) wait() error { return attempt.Wait(t.read[0], t.At) }
+
 // take sorts what keys read; entitled says whether the browser's owner is the
 // one who signs in.
 func (t *tally) take(items []table.Item, entitled bool) {
 	t.read = items[2:]
 	if t.known = entitled && items[0].Exists(); t.known {
-		t.Count = t.own
+		t.Count, t.Own = t.own, true
 		t.read = []table.Item{items[1], items[3], items[4]}
 	}
 }
@@ -84,6 +88,19 @@ func (d *Desk) second(ctx context.Context, secret string, factor attempt.Factor,
 		return s, ErrMustEnroll
 	}
 	return s, nil
+}
+
+// begin is second for a new attempt: while a lock lasts it says how long, though
+// the lock has ended the pending sign-in.
+func (d *Desk) begin(ctx context.Context, secret string, factor attempt.Factor, from Origin) (pendingState, error) {
+	s, err := d.second(ctx, secret, factor, from)
+	if !errors.Is(err, ErrBadAttempt) || s.tally.read == nil {
+		return s, err
+	}
+	if locked := s.tally.wait(); locked != nil {
+		return s, locked
+	}
+	return s, err
 }
 
 func (s *pendingState) decode() (err error) {

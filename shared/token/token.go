@@ -41,7 +41,10 @@ const (
 // with it is not told: the text may be somebody's secret.
 var ErrMalformed = errors.New("token: malformed")
 
-const secretBytes = 32
+const (
+	secretBytes = 32
+	maxIDs      = 4
+)
 
 var (
 	encoding = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
@@ -92,6 +95,17 @@ func Parse(secret string, kind Kind, n int) (ids []string, hash Hash, err error)
 		return nil, "", ErrMalformed
 	}
 	return ids, HashOf(secret), nil
+}
+
+// ParseHinted reads a secret of the wanted kind that carries one id and up to
+// three further ones, which are hints of what to read beside it.
+func ParseHinted(secret string, kind Kind) (id string, hints []string, hash Hash, err error) {
+	for n := 1; n <= maxIDs; n++ {
+		if ids, hash, err := Parse(secret, kind, n); err == nil {
+			return ids[0], ids[1:], hash, nil
+		}
+	}
+	return "", nil, "", ErrMalformed
 }
 
 // IDs makes identifiers: ULIDs, 26 characters, ascending in the order they were

@@ -96,6 +96,13 @@ func TestOpenUnlocksAreCounted(t *testing.T) {
 	s.admin.Unlock(s.gate, 120)
 	want(s.gate, "unlocked", 2)
 	want(other, "locked", 0)
+	if got := other.Reason(""); got != "locked" {
+		t.Errorf("the other gate says %q", got)
+	}
+	listed := s.admin.Must(200, "GET", "/v1/phone-systems", nil).Items()
+	if len(listed) != 2 || listed[0].Number("open_unlocks") != 2 || listed[1].Number("open_unlocks") != 0 {
+		t.Errorf("listed: %v", listed)
+	}
 	s.Clock.Add(time.Minute)
 	want(s.gate, "unlocked", 1)
 	s.lock()

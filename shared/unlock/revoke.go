@@ -183,7 +183,7 @@ func (b *Book) closedBy(ctx context.Context, task revocation) iter.Seq2[string, 
 // was over before.
 func (b *Book) revokeOne(ctx context.Context, task revocation, id string) (bool, error) {
 	_, told, err := b.end(ctx, task.PartnerID, id, func(_ context.Context, u Unlock) (ending, bool, error) {
-		over := u.SystemEpoch < task.Epoch && task.At.Before(u.ExpiresAt)
+		over := u.PhoneSystemID == task.PhoneSystemID && u.SystemEpoch < task.Epoch && task.At.Before(u.ExpiresAt)
 		return ending{end: Revoked, by: task.By, at: task.At}, over, nil
 	})
 	return told, err

@@ -72,6 +72,9 @@ func (p *Problem) ContentType(string) string { return "application/problem+json"
 // 10.2.3), for huma.
 func (p *Problem) GetHeaders() http.Header {
 	h := http.Header{}
+	if p.Status == http.StatusUnauthorized {
+		h.Set("WWW-Authenticate", "Bearer") // RFC 9110 section 15.5.2
+	}
 	if p.retryAfter > 0 {
 		h.Set("Retry-After", strconv.Itoa(int(math.Ceil(p.retryAfter.Seconds()))))
 	}

@@ -53,12 +53,18 @@ func (w *World) Administrator(partner, email string) *Person {
 // User has an administrator invite somebody with roles, who joins.
 func (w *World) User(by *Person, email string, roles ...string) *Person {
 	w.T.Helper()
+	return w.Join(w.Invite(by, email, roles...))
+}
+
+// Invite has an administrator invite somebody with roles.
+func (w *World) Invite(by *Person, email string, roles ...string) account.Invited {
+	w.T.Helper()
 	caller := access.Caller{UserID: by.ID, PartnerID: by.PartnerID, Administrator: true, MFAAt: w.Clock.Now()}
 	invited, err := w.Directory.Invite(context.Background(), caller, account.Person{Email: email, Roles: roles})
 	if err != nil {
 		w.T.Fatal(err)
 	}
-	return w.Join(invited)
+	return invited
 }
 
 // Role puts a role into a partner. Until roles have calls of their own, it is

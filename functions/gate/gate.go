@@ -113,6 +113,10 @@ func (f Function) undecided(w http.ResponseWriter, r *http.Request, err error) {
 
 // notice is what a locked-out browser sees.
 func (f Function) notice(w http.ResponseWriter, r *http.Request) {
+	if len(r.Header["Authorization"]) == 0 { // whoever asks beside a gate learns no more
+		f.writeNotice(w, r, http.StatusOK, noticeText{System: "this phone system", Portal: f.BaseURL, Why: why(gatekeeper.Locked), Reason: string(gatekeeper.Locked)})
+		return
+	}
 	system, err := f.Keeper.System(r.Context(), r.Header["Authorization"])
 	if err != nil {
 		f.API.Fail(w, r, unavailableUnlessKnown(err))

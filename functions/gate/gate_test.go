@@ -153,8 +153,13 @@ func TestNoticeByAccept(t *testing.T) {
 	if a.Status != 200 || !strings.Contains(a.Body, "help@acme.example") || !strings.Contains(a.Body, localtest.BaseURL) {
 		t.Errorf("%d %s", a.Status, a.Body)
 	}
-	if a := w.Send(localtest.Request{Method: "GET", Path: "/v1/gate/notice"}); a.Status != 401 {
-		t.Errorf("without a key: %d", a.Status)
+	a = w.Send(localtest.Request{Method: "GET", Path: "/v1/gate/notice"})
+	if a.Status != 200 || !strings.Contains(a.Body, localtest.BaseURL) || strings.Contains(a.Body, "acme") {
+		t.Errorf("beside a gate: %d %s", a.Status, a.Body)
+	}
+	wrong := http.Header{"Authorization": {"Bearer " + g.Key + "x"}}
+	if a := w.Send(localtest.Request{Method: "GET", Path: "/v1/gate/notice", Header: wrong}); a.Status != 401 {
+		t.Errorf("with a wrong key: %d", a.Status)
 	}
 }
 

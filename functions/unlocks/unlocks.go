@@ -83,20 +83,26 @@ type oneView struct{ Body unlockView }
 type openInput struct {
 	Once string `header:"Idempotency-Key" maxLength:"255"`
 	ID   string `path:"id" maxLength:"64"`
-	Body struct {
-		Seconds *int64 `json:"duration_seconds,omitempty"`
-		Reason  string `json:"reason,omitempty"`
-		Ticket  string `json:"ticket,omitempty" doc:"reference of a service desk's ticket"`
-	}
+	Body *openBody
+}
+
+type openBody struct {
+	Seconds *int64 `json:"duration_seconds,omitempty"`
+	Reason  string `json:"reason,omitempty"`
+	Ticket  string `json:"ticket,omitempty" doc:"reference of a service desk's ticket"`
 }
 
 func (f Function) open(ctx context.Context, in *openInput) (*oneView, error) {
 	caller := web.Identity(ctx).Caller
-	once, err := idempotency.For(caller.UserID, in.Once, "POST "+systemPath+"/unlocks "+in.ID, in.Body)
+	var body openBody // nothing in it must be said
+	if in.Body != nil {
+		body = *in.Body
+	}
+	once, err := idempotency.For(caller.UserID, in.Once, "POST "+systemPath+"/unlocks "+in.ID, body)
 	if err != nil {
 		return nil, err
 	}
-	opened, err := f.Book.Open(ctx, caller, once, unlock.Request{PhoneSystemID: in.ID, Seconds: in.Body.Seconds, Reason: in.Body.Reason, Reference: in.Body.Ticket})
+	opened, err := f.Book.Open(ctx, caller, once, unlock.Request{PhoneSystemID: in.ID, Seconds: body.Seconds, Reason: body.Reason, Reference: body.Ticket})
 	if err != nil {
 		return nil, err
 	}

@@ -1,13 +1,13 @@
 package local
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 
 	"portcullis.example/infra/local/demo"
 	"portcullis.example/shared/access"
@@ -134,9 +134,5 @@ func writeDemo(file string, d Demonstration) error {
 	if err != nil {
 		return err
 	}
-	draft := filepath.Join(filepath.Dir(file), "."+filepath.Base(file)+".draft")
-	if err := os.WriteFile(draft, append(text, '\n'), 0o600); err != nil {
-		return err
-	}
-	return os.Rename(draft, file)
+	return publish(file, bytes.NewBuffer(append(text, '\n')))
 }

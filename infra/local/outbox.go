@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -32,35 +31,11 @@ func (o Outbox) Send(_ context.Context, letter mail.Letter) error {
 	m.SetMessageIDWithValue(letter.ID + "@portcullis")
 	m.SetDate()
 	m.SetBodyString(gomail.TypeTextPlain, letter.Text, gomail.WithPartEncoding(gomail.NoEncoding))
-	if err := o.publish(m, letter.ID+"-"+fileName(letter.To)+".eml"); err != nil {
+	// Durable: what was sent is taken out of the table.
+	if err := publish(filepath.Join(o.Folder, letter.ID+"-"+fileName(letter.To)+".eml"), m); err != nil {
 		return fmt.Errorf("outbox: %w", err)
 	}
 	return nil
-}
-
-// publish is durable: what was sent is taken out of the table.
-func (o Outbox) publish(m *gomail.Msg, name string) (err error) {
-	draft, err := os.CreateTemp(o.Folder, ".draft-*") // mode 0600
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if gone := os.Remove(draft.Name()); !errors.Is(gone, fs.ErrNotExist) {
-			err = errors.Join(err, gone)
-		}
-	}()
-	_, err = m.WriteTo(draft)
-	if err = errors.Join(err, draft.Sync(), draft.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(draft.Name(), filepath.Join(o.Folder, name)); err != nil {
-		return err
-	}
-	folder, err := os.Open(o.Folder)
-	if err != nil {
-		return err
-	}
-	return errors.Join(folder.Sync(), folder.Close())
 }
 
 // Writable is nil if letters can be written now; else it says what to do.

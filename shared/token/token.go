@@ -137,7 +137,9 @@ func (s *IDs) New() (string, error) {
 // ranges by time.
 func FirstID(t time.Time) string {
 	var id ulid.ULID
-	if err := id.SetTime(ulid.Timestamp(t)); err != nil {
+	switch {
+	case t.Before(time.Unix(0, 0)):
+	case id.SetTime(ulid.Timestamp(t)) != nil:
 		return strings.Repeat("Z", ulid.EncodedSize)
 	}
 	return id.String()

@@ -95,3 +95,14 @@ func TestParseNeverPanics(t *testing.T) {
 		}
 	})
 }
+
+func TestFirstIDAtTheEndsOfTime(t *testing.T) {
+	first, last := strings.Repeat("0", 26), strings.Repeat("Z", 26)
+	for at, want := range map[time.Time]string{
+		time.Unix(-1, 0): first, time.Date(1960, 1, 1, 0, 0, 0, 0, time.UTC): first, time.Unix(0, 0): first, time.Date(11000, 1, 1, 0, 0, 0, 0, time.UTC): last,
+	} {
+		if got := token.FirstID(at); got != want {
+			t.Errorf("%v: %s, want %s", at, got, want)
+		}
+	}
+}

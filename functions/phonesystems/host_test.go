@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"portcullis.example/infra/local/localtest"
+	"portcullis.example/shared/table/tabletest"
 )
 
 // Whoever may change a phone system but not unlock it could send the
@@ -58,5 +59,36 @@ func TestRepeatedRotationKeepsTheInstalledKey(t *testing.T) {
 	alice.Must(http.StatusOK, "POST", "/v1/phone-systems/"+gate.ID+"/gate-key", map[string]any{"revoke_previous": true})
 	if a := gate.Decide("GET", "/webclient/", ""); a.Status != http.StatusUnauthorized {
 		t.Errorf("a revoked key: %d", a.Status)
+	}
+}
+
+// The epoch, not what follows it, closes the windows: with the store failing
+// right after the change, the pass is worth nothing all the same.
+func TestAttack32AnotherHostEndsWindowsThoughTheRestFails(t *testing.T) {
+	clock := localtest.NewClock()
+	faulty := tabletest.NewFaulty(localtest.Bolt(t, clock), nil)
+	w := localtest.On(t, faulty, clock)
+	alice := w.Administrator("acme", "alice@acme.example")
+	gate := alice.PhoneSystem("pbx.acme.example", nil)
+	cookie := gate.Pass(alice.Unlock(gate, 600))
+	applied := 0
+	faulty.SetPlan(func(_ int, op tabletest.Op) tabletest.Fault {
+		if op != tabletest.OpApply {
+			return tabletest.None
+		}
+		if applied++; applied > 1 {
+			return tabletest.Fail
+		}
+		return tabletest.None
+	})
+	alice.Must(http.StatusOK, "PATCH", "/v1/phone-systems/"+gate.ID, map[string]any{"host": "evil.example"})
+	faulty.SetPlan(nil)
+	gate.Host = "evil.example"
+	if got := gate.Reason(cookie); got != "revoked" {
+		t.Errorf("the pass of the old host: %q", got)
+	}
+	w.Tick()
+	if got := gate.Reason(cookie); got != "expired" {
+		t.Errorf("after the auditor: %q", got)
 	}
 }

@@ -180,6 +180,21 @@ func TestExtensionKeepsAddresses(t *testing.T) {
 	}
 }
 
+// An answer is kept no longer than its window lasts.
+func TestCacheEndsWithTheWindow(t *testing.T) {
+	s := newScene(t, map[string]any{"decision_cache_seconds": 30})
+	cookie := s.gate.Pass(s.alice.Unlock(s.gate, 60))
+	for _, c := range []struct {
+		after time.Duration
+		want  string
+	}{{0, "max-age=30"}, {30 * time.Second, "max-age=30"}, {28 * time.Second, "max-age=2"}} {
+		s.Clock.Add(c.after)
+		if got := s.gate.Decide("GET", restricted, cookie).Header.Get("Cache-Control"); got != c.want {
+			t.Errorf("%q, want %q", got, c.want)
+		}
+	}
+}
+
 // A policy that changes while a window is open judges it anew.
 func TestPolicyChangedWhileOpen(t *testing.T) {
 	const own, other = "203.0.113.9", "203.0.113.10"

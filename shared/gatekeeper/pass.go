@@ -106,7 +106,7 @@ func (k *Keeper) readVisit(ctx context.Context, v Visit) (visit, error) {
 	if !ok {
 		return visit{}, ErrUnknownKey
 	}
-	_, ticket, ticketErr := token.Parse(v.Ticket, token.Ticket, 1)
+	_, _, malformed := token.Parse(v.Ticket, token.Ticket, 1)
 	items, err := k.journal.Table.GetAll(ctx, phonesystem.Key(id), unlock.TicketKey(id, token.HashOf(v.Ticket)))
 	if err != nil {
 		return visit{}, err
@@ -115,7 +115,7 @@ func (k *Keeper) readVisit(ctx context.Context, v Visit) (visit, error) {
 	if read.system, err = k.authenticated(items[0], hash); err != nil {
 		return read, err
 	}
-	if ticketErr != nil || ticket == "" || !items[1].Exists() {
+	if malformed != nil || !items[1].Exists() {
 		return read, ErrTicket
 	}
 	if read.ticket, err = table.Decode[unlock.Ticket](items[1]); err != nil {

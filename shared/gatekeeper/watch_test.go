@@ -52,6 +52,39 @@ func TestAttack47OthersAreCounted(t *testing.T) {
 	}
 }
 
+// As long as there is room nothing is forgotten, so that every denial is told of
+// some time.
+func TestWatchWithRoomForgetsNothing(t *testing.T) {
+	w, now := newWatch(), time.Unix(1_800_000_000, 0)
+	first, second := source{system: "S", network: "first"}, source{system: "S", network: "second"}
+	for range 4 {
+		w.note(first, now)
+	}
+	now = now.Add(2 * WatchFor)
+	w.note(second, now)
+	if tell, _, untold := w.note(first, now); !tell || untold != 3 {
+		t.Errorf("told %t, of %d more", tell, untold)
+	}
+}
+
+// What could not be told is told soon, together with what came in between.
+func TestUntoldDenialsAreToldTogether(t *testing.T) {
+	w, now, s := newWatch(), time.Unix(1_800_000_000, 0), source{system: "S", network: "N"}
+	w.note(s, now)
+	w.note(s, now)
+	w.untold(s, 1, now)
+	if tell, _, _ := w.note(s, now.Add(tellAgain-time.Second)); tell {
+		t.Error("told too soon")
+	}
+	if tell, _, untold := w.note(s, now.Add(tellAgain)); !tell || untold != 3 {
+		t.Errorf("told %t, of %d more", tell, untold)
+	}
+	w.untold(source{system: "S", network: "forgotten"}, 1, now)
+	if len(w.spells) != 1 {
+		t.Errorf("%d spells", len(w.spells))
+	}
+}
+
 // A full watch has room again at the very second that the oldest spell is over.
 func TestFullWatchHasRoomWhenTheOldestSpellIsOver(t *testing.T) {
 	w, start := newWatch(), time.Unix(1_800_000_000, 0)
@@ -119,6 +152,12 @@ func TestAcquaintancesAreBounded(t *testing.T) {
 	last := 2 * maxKnown
 	if again, err := known.of(item(last, 1, "not read")); err != nil || again.Name != "first" {
 		t.Errorf("%v %v", again, err)
+	}
+	if earlier, err := known.of(item(last-1, 1, "not read")); err != nil || earlier.Name != "not read" {
+		t.Errorf("a memory that was cleared: %v %v", earlier, err)
+	}
+	if both, err := known.of(item(last, 1, "not read")); err != nil || both.Name != "first" {
+		t.Errorf("a memory beside another: %v %v", both, err)
 	}
 	if changed, err := known.of(item(last, 2, "second")); err != nil || changed.Name != "second" {
 		t.Errorf("%v %v", changed, err)

@@ -250,4 +250,4 @@ func quiet(turns []float64) float64 {
 }
 
 // atOnce is how many requests a turn has.
-const atOnce = 250
+const atOnce = 500

@@ -43,7 +43,7 @@ func (f Function) Routes() {
 		}
 		return op
 	}
-	f.API.Handle(describe(http.MethodGet, "/v1/gate/decision", "decide", "May this request pass?", "204", "401", "403", "503"), http.HandlerFunc(f.decision))
+	f.API.HandleBare(describe(http.MethodGet, "/v1/gate/decision", "decide", "May this request pass?", "204", "401", "403", "503"), http.HandlerFunc(f.decision))
 	f.API.Handle(describe(http.MethodGet, "/v1/gate/pass", "show-pass", "The page that posts a ticket", "200", "401", "403", "503"), http.HandlerFunc(f.showPass))
 	f.API.Handle(describe(http.MethodPost, "/v1/gate/pass", "admit", "Spend a ticket and set the pass", "303", "401", "403", "409", "413", "422", "503"), http.HandlerFunc(f.admit))
 	f.API.Handle(describe(http.MethodGet, "/v1/gate/notice", "notice", "The bad attempt page", "200", "401", "503"), http.HandlerFunc(f.notice))
@@ -69,17 +69,8 @@ func (f Function) decision(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// forProxy takes out what only a browser would read: an answer without a body is
-// read by the proxy alone, and writing these costs as much as deciding.
-func forProxy(head http.Header) {
-	for _, name := range []string{"Content-Security-Policy", "Referrer-Policy", "X-Content-Type-Options", "Strict-Transport-Security"} {
-		delete(head, name)
-	}
-}
-
 func allow(w http.ResponseWriter, d gatekeeper.Decision) {
 	head := w.Header()
-	forProxy(head)
 	v := []string{"allow", string(d.Reason)}
 	head["Portcullis-Decision"], head["Portcullis-Reason"] = v[0:1:1], v[1:2:2]
 	if !d.Expires.IsZero() {
@@ -96,18 +87,19 @@ func (f Function) deny(w http.ResponseWriter, r *http.Request, d gatekeeper.Deci
 	head["Portcullis-Decision"], head["Portcullis-Reason"] = []string{"deny"}, []string{string(d.Reason)}
 	head["Location"] = []string{d.System.URL(NoticePath)}
 	if r.URL.Query().Get("answer") != "notice" {
-		forProxy(head)
 		// A body here would cost nginx its kept-alive connection.
 		head["Content-Length"] = []string{"0"}
 		w.WriteHeader(http.StatusForbidden)
 		return
 	}
+	f.API.Secure(w)
 	f.writeNotice(w, r, http.StatusForbidden, f.about(r.Context(), d.System, d.Reason))
 }
 
 // undecided is a denial too: the proxy lets nothing but a 204 pass.
 func (f Function) undecided(w http.ResponseWriter, r *http.Request, err error) {
 	w.Header()["Portcullis-Decision"] = []string{"deny"}
+	f.API.Secure(w)
 	f.API.Fail(w, r, unavailableUnlessKnown(err))
 }
 

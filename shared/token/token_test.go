@@ -3,6 +3,7 @@ package token_test
 import (
 	"crypto/rand"
 	"errors"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -105,4 +106,31 @@ func TestFirstIDAtTheEndsOfTime(t *testing.T) {
 			t.Errorf("%v: %s, want %s", at, got, want)
 		}
 	}
+}
+
+// The shape, written a second time.
+func TestParseTakesTheShapeAndNothingElse(t *testing.T) {
+	shape := regexp.MustCompile(`^pcp_[0-9A-Z]{1,40}\.[0-9A-Z]{1,40}_[a-z2-7]{52}$`)
+	rapid.Check(t, func(t *rapid.T) {
+		text := rapid.OneOf(
+			rapid.StringMatching(`pcp_[0-9A-Z]{1,40}\.[0-9A-Z]{1,40}_[a-z2-7]{52}`),
+			rapid.StringMatching(`(pcp|pcg|pc|)_?[0-9A-Za.]{0,42}\.?[0-9A-Z_]{0,41}_?[a-z1-8A]{50,54}`),
+		).Draw(t, "text")
+		_, _, err := token.Parse(text, token.Pass, 2)
+		if (err == nil) != shape.MatchString(text) {
+			t.Fatalf("%q: %v", text, err)
+		}
+	})
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add("pcp_A1.B2_" + strings.Repeat("a", 52))
+	f.Add("pcp__" + strings.Repeat("a", 52))
+	f.Add("pcp_")
+	shape := regexp.MustCompile(`\Apcp_[0-9A-Z]{1,40}\.[0-9A-Z]{1,40}_[a-z2-7]{52}\z`)
+	f.Fuzz(func(t *testing.T, text string) {
+		if _, _, err := token.Parse(text, token.Pass, 2); (err == nil) != shape.MatchString(text) {
+			t.Errorf("%q: %v", text, err)
+		}
+	})
 }

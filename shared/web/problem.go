@@ -212,13 +212,14 @@ func (a *API) fail(ctx context.Context, err error) *Problem {
 
 // Fail answers a request that a Handle'd route could not.
 func (a *API) Fail(w http.ResponseWriter, r *http.Request, err error) {
+	r = a.placed(r)
 	a.fail(r.Context(), err).Write(w)
 }
 
 // Problem answers with a problem of the caller's own words.
 func (a *API) Problem(w http.ResponseWriter, r *http.Request, status int, code, detail string) {
 	p := newProblem(status, code, detail)
-	p.Instance = instance(r.Context())
+	p.Instance = instance(a.placed(r).Context())
 	p.Write(w)
 }
 

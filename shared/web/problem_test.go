@@ -3,11 +3,13 @@ package web
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"portcullis.example/shared/token"
 	"strings"
 	"testing"
 	"time"
@@ -63,7 +65,7 @@ func TestProblemOf(t *testing.T) {
 // A panic tells the log where it was, and the client nothing.
 func TestPanicIsAnError(t *testing.T) {
 	var log bytes.Buffer
-	a := &API{log: slog.New(slog.NewTextHandler(&log, nil))}
+	a := &API{log: slog.New(slog.NewTextHandler(&log, nil)), ids: token.NewIDs(time.Now, rand.Reader)}
 	recorder := httptest.NewRecorder()
 	func() {
 		defer a.recover(recorder, httptest.NewRequest(http.MethodGet, "/x", nil))

@@ -21,44 +21,53 @@ var ErrForm = errors.New("this form can't be read")
 
 type originKey struct{}
 
+// requestOrigin is what is known of where a request came from, and its number,
+// which is made when somebody asks for it.
 type requestOrigin struct {
 	session.Origin
-	instance string
+	api    *API
+	number string
 }
 
 // OriginOf is where the request came from: the peer's address as the server saw
 // it, never a forwarding header, and the device token as sent.
 func OriginOf(ctx context.Context) session.Origin {
-	origin, _ := ctx.Value(originKey{}).(requestOrigin)
-	return origin.Origin
+	if origin, ok := ctx.Value(originKey{}).(*requestOrigin); ok {
+		return origin.Origin
+	}
+	return session.Origin{Foreign: ErrCrossOrigin}
 }
 
 // SameOrigin is nil if the request came from a page of ours: for routes that
 // set a cookie rather than read one.
-func SameOrigin(ctx context.Context) error {
-	origin, ok := ctx.Value(originKey{}).(requestOrigin)
-	if !ok {
-		return ErrCrossOrigin
-	}
-	return origin.Foreign
-}
+func SameOrigin(ctx context.Context) error { return OriginOf(ctx).Foreign }
 
+// instance names this one occurrence. A request has one number, whoever asks.
 func instance(ctx context.Context) string {
-	origin, _ := ctx.Value(originKey{}).(requestOrigin)
-	return "urn:portcullis:request:" + origin.instance
+	origin, ok := ctx.Value(originKey{}).(*requestOrigin)
+	if !ok {
+		return "urn:portcullis:request:unnumbered"
+	}
+	if origin.number == "" {
+		number, err := origin.api.ids.New()
+		if err != nil {
+			return "urn:portcullis:request:unnumbered"
+		}
+		origin.number = number
+	}
+	return "urn:portcullis:request:" + origin.number
 }
 
 // ServeHTTP answers one request.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	id, err := a.ids.New()
-	if err != nil {
-		a.fail(r.Context(), err).Write(w)
+	defer a.recover(w, r)
+	if handler := a.bare[bareRoute{r.Method, r.URL.Path}]; handler != nil && r.URL.RawPath == "" {
+		w.Header()["Cache-Control"] = a.headers["Cache-Control"]
+		handler.ServeHTTP(w, r)
 		return
 	}
-	origin := requestOrigin{Origin: session.Origin{Client: peer(r), Device: a.device(r), Foreign: a.Cookies.sameOrigin(r)}, instance: id}
-	r = r.WithContext(context.WithValue(r.Context(), originKey{}, origin))
-	defer a.recover(w, r)
-	a.secure(w.Header())
+	r = a.placed(r)
+	a.Secure(w)
 	handler, pattern := a.mux.Handler(r)
 	switch {
 	case pattern == "" || unclean(r):
@@ -68,6 +77,15 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	default:
 		a.mux.ServeHTTP(w, r)
 	}
+}
+
+// placed is the request with where it came from, once.
+func (a *API) placed(r *http.Request) *http.Request {
+	if _, ok := r.Context().Value(originKey{}).(*requestOrigin); ok {
+		return r
+	}
+	origin := &requestOrigin{Origin: session.Origin{Client: peer(r), Device: a.device(r), Foreign: a.Cookies.sameOrigin(r)}, api: a}
+	return r.WithContext(context.WithValue(r.Context(), originKey{}, origin))
 }
 
 // peer is the address at the other end of the connection.
@@ -98,14 +116,17 @@ func acceptable(r *http.Request) bool {
 	return err == nil && kind == "application/json"
 }
 
-func (a *API) secure(h http.Header) {
+// securing are the headers of every answer but a bare one's.
+func securing(overTLS bool) http.Header {
+	h := http.Header{}
 	h.Set("Cache-Control", "no-store")
 	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("X-Content-Type-Options", "nosniff")
-	if a.Cookies.secure {
+	if overTLS {
 		h.Set("Strict-Transport-Security", "max-age=63072000")
 	}
+	return h
 }
 
 // unclean tells whether the mux would redirect to another spelling of the path.
@@ -146,5 +167,5 @@ func (a *API) recover(w http.ResponseWriter, r *http.Request) {
 		panic(cause)
 	}
 	a.log.ErrorContext(r.Context(), "panic", slog.String("at", fmt.Sprintf("%s %s", r.Method, r.Pattern)), slog.Any("cause", cause))
-	a.fail(r.Context(), errors.New("panic")).Write(w)
+	a.Fail(w, r, errors.New("panic"))
 }

@@ -42,6 +42,10 @@ type API struct {
 	desk *session.Desk
 	ids  *token.IDs
 	log  *slog.Logger
+	// bare are the routes that pay for nothing but themselves.
+	bare map[bareRoute]http.Handler
+	// headers are securing's, shared by all answers: never appended to.
+	headers http.Header
 
 	Cookies Cookies
 	Cursors Cursors
@@ -71,9 +75,10 @@ func New(o Options) *API {
 	}
 	// What huma refuses is written as a Problem too, by refine.
 	config.Components.Schemas.RegisterTypeAlias(reflect.TypeFor[huma.ErrorModel](), reflect.TypeFor[Problem]())
+	cookies := newCookies(o.BaseURL)
 	return &API{
 		API: humago.New(mux, config), mux: mux, desk: o.Desk, ids: o.IDs, log: o.Log,
-		Cookies: newCookies(o.BaseURL), Cursors: Cursors{key: o.CursorKey},
+		bare: map[bareRoute]http.Handler{}, headers: securing(cookies.secure), Cookies: cookies, Cursors: Cursors{key: o.CursorKey},
 	}
 }
 
@@ -125,6 +130,23 @@ func (a *API) Handle(op *huma.Operation, handler http.Handler) {
 	a.mux.Handle(op.Method+" "+op.Path, handler)
 	op.Path = strings.TrimSuffix(op.Path, "{$}") // the mux's own way to write an exact path
 	a.OpenAPI().AddOperation(op)
+}
+
+type bareRoute struct{ method, path string }
+
+// HandleBare adds a route as Handle does, for the one that is asked with every
+// request at every gate: no OriginOf, no headers but Cache-Control: no-store
+// until the handler asks for them with Secure.
+func (a *API) HandleBare(op *huma.Operation, handler http.Handler) {
+	a.bare[bareRoute{op.Method, op.Path}] = handler
+	a.Handle(op, handler)
+}
+
+// Secure sets the headers that keep a browser safe.
+func (a *API) Secure(w http.ResponseWriter) {
+	for name, values := range a.headers {
+		w.Header()[name] = values
+	}
 }
 
 // statusContext lets huma's own refusals have API.md's statuses.

@@ -149,7 +149,7 @@ func (i Item) validate() error {
 
 // ValidateKey answers ErrInvalid for a key with an empty part or a NUL byte.
 func ValidateKey(k Key) error {
-	if k.Partition == "" || k.Sort == "" || strings.ContainsRune(k.Partition+k.Sort, 0) {
+	if k.Partition == "" || k.Sort == "" || strings.IndexByte(k.Partition, 0) >= 0 || strings.IndexByte(k.Sort, 0) >= 0 {
 		return fmt.Errorf("%w: malformed key %q", ErrInvalid, k.String())
 	}
 	return nil

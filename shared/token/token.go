@@ -56,7 +56,9 @@ type Hash string
 // HashOf hashes any secret text.
 func HashOf(secret string) Hash {
 	sum := sha256.Sum256([]byte(secret))
-	return Hash(hex.EncodeToString(sum[:]))
+	var text [2 * sha256.Size]byte
+	hex.Encode(text[:], sum[:])
+	return Hash(text[:])
 }
 
 // Equal compares in constant time.

@@ -50,7 +50,7 @@ tests:
 		echo "WITHOUT THE RACE DETECTOR: it needs cgo and a C compiler ('$$cc')."; \
 		echo "A change counts only when the tests have passed with it."; \
 		echo "=================================================================="; \
-		$(GO) test -timeout 20m ./...; \
+		CGO_ENABLED=0 $(GO) test -timeout 20m ./...; \
 	fi
 
 fuzz: ## run every fuzzer for FUZZTIME (60s) each

@@ -183,8 +183,11 @@ type extendInput struct {
 }
 
 func (f Function) extend(ctx context.Context, in *extendInput) (*oneView, error) {
-	u, err := f.Book.Extend(ctx, web.Identity(ctx).Caller, in.ID, in.Body.Seconds)
-	return &oneView{Body: f.view(u)}, err
+	extended, err := f.Book.Extend(ctx, web.Identity(ctx).Caller, in.ID, in.Body.Seconds)
+	if err != nil {
+		return nil, err
+	}
+	return withPass(extended), nil
 }
 
 type newPassView struct {

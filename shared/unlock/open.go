@@ -197,45 +197,51 @@ func (b *Book) commitOpen(ctx context.Context, caller access.Caller, r rests, u 
 	return opened, b.Journal.Commit(ctx, writes, entry(caller, audit.UnlockOpened, u).With("binding", string(u.Binding)))
 }
 
-// Extend makes a window of the caller's longer, counted from its present end.
-// It needs fresh MFA. Errors: ErrNotFound, access.ErrForbidden (another user's,
+// Extend makes a window of the caller's longer, counted from its present end,
+// and answers a ticket as Open does: the browser drops a pass at the end that it
+// was given with. It needs fresh MFA. Errors: ErrNotFound, access.ErrForbidden (another user's,
 // or what granted it is gone), access.ErrNotFresh, ErrEnded, ErrNoExtension,
 // *input.OutOfRangeError, table.ErrUnavailable.
-func (b *Book) Extend(ctx context.Context, caller access.Caller, id string, seconds int64) (Unlock, error) {
+func (b *Book) Extend(ctx context.Context, caller access.Caller, id string, seconds int64) (Opened, error) {
 	for range tries {
-		u, err := b.extend(ctx, caller, id, seconds)
+		extended, err := b.extend(ctx, caller, id, seconds)
 		if !errors.Is(err, table.ErrConflict) {
-			return u, err
+			return extended, err
 		}
 	}
-	return Unlock{}, table.ErrUnavailable
+	return Opened{}, table.ErrUnavailable
 }
 
-func (b *Book) extend(ctx context.Context, caller access.Caller, id string, seconds int64) (Unlock, error) {
+func (b *Book) extend(ctx context.Context, caller access.Caller, id string, seconds int64) (Opened, error) {
 	u, rev, err := b.mine(ctx, caller, id)
 	if err != nil {
-		return Unlock{}, err
+		return Opened{}, err
 	}
 	if err := caller.Fresh(b.Journal.Second()); err != nil {
-		return Unlock{}, err
+		return Opened{}, err
 	}
 	r, err := b.living(ctx, caller, u)
 	if err != nil {
-		return Unlock{}, err
+		return Opened{}, err
 	}
 	if u.ExtensionsLeft <= 0 {
-		return Unlock{}, ErrNoExtension
+		return Opened{}, ErrNoExtension
 	}
 	limit, err := extensible(caller, r.system, u)
 	if err != nil {
-		return Unlock{}, err
+		return Opened{}, err
 	}
 	if seconds < 1 || seconds > limit {
-		return Unlock{}, &input.OutOfRangeError{Location: "body.seconds", Min: 1, Max: limit}
+		return Opened{}, &input.OutOfRangeError{Location: "body.seconds", Min: 1, Max: limit}
 	}
 	u.ExpiresAt = u.ExpiresAt.Add(time.Duration(seconds) * time.Second)
 	u.ExtensionsLeft--
-	return u, b.commitExtend(ctx, caller, r, u, rev)
+	extended := Opened{Unlock: u, PassURL: r.system.URL(PassPath)}
+	var ticket table.Write
+	if extended.Ticket, ticket, err = b.ticket(u); err != nil {
+		return Opened{}, err
+	}
+	return extended, b.commitExtend(ctx, caller, r, u, rev, ticket)
 }
 
 // extensible is how many seconds may still be added.
@@ -261,7 +267,7 @@ func permitted(caller access.Caller, system phonesystem.PhoneSystem, granted str
 	return longest(system.Policy, access.Grant{Role: role.ID, Longest: role.MaxUnlockSeconds})
 }
 
-func (b *Book) commitExtend(ctx context.Context, caller access.Caller, r rests, u Unlock, rev table.Rev) error {
+func (b *Book) commitExtend(ctx context.Context, caller access.Caller, r rests, u Unlock, rev table.Rev, ticket table.Write) error {
 	r.lease.ExpiresAt = u.ExpiresAt
 	leaseWrite, err := r.lease.Write(r.items[2].Key, table.Is(r.items[2].Rev))
 	if err != nil {
@@ -271,7 +277,7 @@ func (b *Book) commitExtend(ctx context.Context, caller access.Caller, r rests, 
 	if err != nil {
 		return err
 	}
-	writes := append(r.checks(), leaseWrite, recordWrite)
+	writes := append(r.checks(), leaseWrite, recordWrite, ticket)
 	addresses, err := b.prolong(ctx, r, u)
 	if err != nil {
 		return err

@@ -186,7 +186,7 @@ func (c *client) extend(ctx context.Context, sys, user int) {
 	seconds := int64(30 + c.random.IntN(4)*30)
 	c.record(c.number, ask{op: "extend", system: sys, user: user, id: h.id, seconds: seconds}, func() answer {
 		u, err := c.book.Extend(ctx, c.caller(user), h.id, seconds)
-		return answer{end: outcome(err), expires: u.ExpiresAt.Unix()}
+		return answer{end: outcome(err), expires: u.Unlock.ExpiresAt.Unix()}
 	})
 }
 

@@ -76,6 +76,7 @@ func Start(ctx context.Context, c config.Config, now func() time.Time, log *slog
 		}
 		handlers = append(handlers, s.demo)
 	}
+	s.Tick(ctx) // whoever is told of invitations, or is answered, finds the mails
 	for i, listener := range listeners {
 		s.serve(listener, handlers[i])
 	}

@@ -28,7 +28,10 @@ func main() {
 }
 
 func run(args []string, out, errOut *os.File) error {
-	if len(args) == 2 && args[0] == "code" {
+	if len(args) > 0 && args[0] == "code" {
+		if len(args) != 2 {
+			return errors.New("usage: portcullis code SECRET, with the secret that enrolling answered")
+		}
 		return code(args[1], out)
 	}
 	c, err := config.Read(args, os.LookupEnv, errOut)

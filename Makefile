@@ -1,5 +1,6 @@
-# Everything that is done with Portcullis, by name. Needed: Go and make. With a C
-# compiler `make test` also looks for data races (the detector is linked with one).
+# Everything that is done with Portcullis, by name. Needed: Go and make; for the
+# tests also Linux, Java 17 and Maven (DynamoDB Local). With a C compiler `make
+# test` also looks for data races (the detector is linked with one).
 
 GO       ?= go
 ARGS     ?=
@@ -16,7 +17,7 @@ MAIN        := ./infra/local/portcullis
 export GOFLAGS := $(filter-out -buildvcs%,$(shell $(GO) env GOFLAGS)) -buildvcs=false
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test format vet tests fuzz bench mutants vulncheck clean
+.PHONY: help run build test engines format vet tests fuzz bench mutants vulncheck clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,7 +29,15 @@ run: build ## start everything in one process; ARGS="-addr 127.0.0.1:9090" hands
 build: ## build bin/portcullis
 	@$(GO) build -trimpath -o bin/portcullis $(MAIN)
 
-test: format vet tests ## formatting, vet, staticcheck, and all tests, under the race detector if there is a C compiler
+test: engines format vet tests ## formatting, vet, staticcheck, and all tests, under the race detector if there is a C compiler
+
+# Amazon's licence allows using the engine, not passing it on: it is fetched.
+engines: .tools/dynamodb/fetched ## fetch what the tests run on: DynamoDB Local
+.tools/dynamodb/fetched: infra/dynamodblocal/pom.xml
+	@command -v java >/dev/null && command -v mvn >/dev/null || { \
+		echo "the tests run on DynamoDB Local, which needs Java 17, and Maven to fetch it"; exit 1; }
+	@rm -rf $(@D) && mvn -q -f $< org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy-dependencies -DoutputDirectory=$(CURDIR)/$(@D)
+	@touch $@
 
 # gofmt itself always ends well, so the list decides. It is the one of the Go
 # that builds, which need not be the one in PATH.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -16,9 +17,12 @@ import (
 	"portcullis.example/shared/phonesystem"
 	"portcullis.example/shared/table"
 	"portcullis.example/shared/table/bolt"
+	"portcullis.example/shared/table/dynamo/dynamotest"
 	"portcullis.example/shared/table/tabletest"
 	"portcullis.example/shared/unlock"
 )
+
+func TestMain(m *testing.M) { os.Exit(dynamotest.Main(m)) }
 
 // play makes one history and settles it.
 func play(t *testing.T, store table.Table, clock *tabletest.Clock, seed uint64) *run {
@@ -116,13 +120,7 @@ func TestAttack35HistoriesAreLinearizable(t *testing.T) {
 				clock := tabletest.NewClock(start)
 				store := boltTable(t, clock)
 				for seed := n * runs; seed < (n+1)*runs; seed++ {
-					r := play(t, store, clock, seed)
-					if !r.linearizable() {
-						t.Fatalf("seed %d: no order of its operations explains this history:\n%s", seed, r)
-					}
-					if err := r.settled(t.Context(), extended); err != nil {
-						t.Fatalf("seed %d: %v", seed, err)
-					}
+					r := explained(t, store, clock, seed)
 					ops.Add(int64(len(r.history)))
 					unknown.Add(r.unknown())
 				}
@@ -131,6 +129,34 @@ func TestAttack35HistoriesAreLinearizable(t *testing.T) {
 	})
 	t.Logf("%d operations, of %d the outcome is unknown", ops.Load(), unknown.Load())
 	if !t.Failed() && (ops.Load() < 10000 || unknown.Load() < ops.Load()/50) {
+		t.Error("too few of them to mean anything")
+	}
+}
+
+// explained is one run that must be explained, by its history and its audit.
+func explained(t *testing.T, store table.Table, clock *tabletest.Clock, seed uint64) *run {
+	t.Helper()
+	r := play(t, store, clock, seed)
+	if !r.linearizable() {
+		t.Fatalf("seed %d: no order of its operations explains this history:\n%s", seed, r)
+	}
+	if err := r.settled(t.Context(), extended); err != nil {
+		t.Fatalf("seed %d: %v", seed, err)
+	}
+	return r
+}
+
+// The same on DynamoDB, whose transactions and batches are another engine's.
+func TestAttack35HistoriesOnDynamoDBAreLinearizable(t *testing.T) {
+	const runs = 20
+	ops := 0
+	clock := tabletest.NewClock(start)
+	store := dynamotest.New(t, nil, clock.Now)
+	for seed := range uint64(runs) {
+		ops += len(explained(t, store, clock, 1000+seed).history)
+	}
+	t.Logf("%d operations", ops)
+	if ops < 1000 {
 		t.Error("too few of them to mean anything")
 	}
 }

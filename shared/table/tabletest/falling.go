@@ -90,10 +90,11 @@ func dueKinds(t *trial) {
 }
 
 func dueLeaves(t *trial) {
-	for _, sort := range []string{"deleted", "expired", "gone over", "put", "stays"} {
-		t.apply(table.Put(t.due(sort, 0), table.Always()))
+	names := []string{"deleted", "expired", "gone over", "put", "stays"}
+	for i, sort := range names { // one after the other: of those due at once the order is open
+		t.apply(table.Put(t.due(sort, time.Duration(i-len(names))*time.Second), table.Always()))
 	}
-	ending := t.due("expired", 0)
+	ending := t.due("expired", -4*time.Second)
 	ending.Expires = t.now().Add(time.Minute).Truncate(time.Second)
 	t.apply(table.Put(ending, table.Present()))
 	t.falls(0, "deleted", "expired", "gone over", "put", "stays")

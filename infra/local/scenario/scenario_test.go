@@ -21,12 +21,34 @@ import (
 	"portcullis.example/shared/account"
 	"portcullis.example/shared/idempotency"
 	"portcullis.example/shared/table/bolt"
+	"portcullis.example/shared/table/dynamo/dynamotest"
 )
+
+func TestMain(m *testing.M) { os.Exit(dynamotest.Main(m)) }
 
 // onMux is a world on the handlers themselves.
 type onMux struct {
 	*localtest.World
 	partners map[string]string // ids by name
+	// expire has the store remove what has expired.
+	expire func(context.Context) error
+}
+
+func onBolt(t *testing.T) onMux {
+	w := localtest.New(t)
+	return onMux{w, map[string]string{}, func(ctx context.Context) error {
+		_, err := w.Table.(*bolt.Store).Reap(ctx, 500, w.Courier.Removed)
+		return err
+	}}
+}
+
+func onDynamoDB(t *testing.T) onMux {
+	clock := localtest.NewClock()
+	store := dynamotest.New(t, nil, clock.Now)
+	w := localtest.On(t, store, clock)
+	return onMux{w, map[string]string{}, func(ctx context.Context) error {
+		return dynamotest.Expire(ctx, store, clock.Now(), w.Courier.Removed)
+	}}
 }
 
 func (w onMux) BaseURL() string { return localtest.BaseURL }
@@ -46,8 +68,7 @@ func (w onMux) Tick() error {
 	ctx := context.Background()
 	_, told := w.Auditor.Run(ctx)
 	_, delivered := w.Courier.Deliver(ctx)
-	_, reaped := w.Table.(*bolt.Store).Reap(ctx, 500, w.Courier.Removed)
-	return errors.Join(told, delivered, reaped, w.Keeper.Flush(ctx))
+	return errors.Join(told, delivered, w.expire(ctx), w.Keeper.Flush(ctx))
 }
 
 func (w onMux) Mail(to string) (string, error) {
@@ -86,6 +107,12 @@ func (w onMux) Role(partner, id string, text json.RawMessage) error {
 // The contract, as scripts: each file of testdata/scenarios on a world of its
 // own.
 func TestScenarios(t *testing.T) {
+	for name, world := range map[string]func(*testing.T) onMux{"bolt": onBolt, "DynamoDB": onDynamoDB} {
+		t.Run(name, func(t *testing.T) { playAll(t, world) })
+	}
+}
+
+func playAll(t *testing.T, world func(*testing.T) onMux) {
 	files, err := filepath.Glob("../testdata/scenarios/*.txtar")
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no scenarios: %v", err)
@@ -97,7 +124,7 @@ func TestScenarios(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			for _, err := range play(t, file, txtar.Parse(text)) {
+			for _, err := range play(t, world, file, txtar.Parse(text)) {
 				t.Error(err)
 			}
 		})
@@ -106,15 +133,14 @@ func TestScenarios(t *testing.T) {
 
 // play runs an archive: its comment is one script, or each of its files is one,
 // on a world of its own.
-func play(t *testing.T, file string, a *txtar.Archive) (failed []error) {
+func play(t *testing.T, world func(*testing.T) onMux, file string, a *txtar.Archive) (failed []error) {
 	scripts := append([]txtar.File{{Name: filepath.Base(file), Data: a.Comment}}, a.Files...)
 	for _, script := range scripts {
 		name := filepath.Base(file)
 		if script.Name != name {
 			name += "/" + script.Name
 		}
-		w := onMux{localtest.New(t), map[string]string{}}
-		if err := scenario.Run(w, name, string(script.Data)); err != nil {
+		if err := scenario.Run(world(t), name, string(script.Data)); err != nil {
 			failed = append(failed, err)
 		}
 	}

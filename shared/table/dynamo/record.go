@@ -133,15 +133,23 @@ func decode(a attributes, now int64) (item table.Item, living bool, err error) {
 	if len(a) == 0 || expired(a, now) {
 		return table.Item{}, false, nil
 	}
+	item, err = Decode(a)
+	return item, true, err
+}
+
+// Decode reads an item from its attributes, whether or not it has expired: as it
+// stands in the image of a stream's record. What makes no sense is
+// table.ErrUnavailable.
+func Decode(a map[string]types.AttributeValue) (table.Item, error) {
 	r := record{attributes: a}
-	item = table.Item{
+	item := table.Item{
 		Key: table.Key{Partition: r.text(partitionName), Sort: r.text(sortName)}, Kind: r.text(kindName),
 		Expires: r.time(expiresName), Due: r.time(dueName), Rev: table.Rev(r.number(revName)), Body: r.body(),
 	}
 	if item.Rev == 0 {
 		r.fail(revName)
 	}
-	return item, true, r.err
+	return item, r.err
 }
 
 // expired tells whether what stands there counts as absent.

@@ -3,6 +3,7 @@ package dynamotest
 import (
 	"context"
 	"crypto/rand"
+	"strconv"
 	"testing"
 	"time"
 
@@ -10,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
+	"portcullis.example/shared/table"
 	"portcullis.example/shared/table/dynamo"
 )
 
@@ -61,4 +63,32 @@ func Schema(name string) *dynamodb.CreateTableInput {
 			IndexName: aws.String(dynamo.IndexName), KeySchema: key("kind", "due"), Projection: &types.Projection{ProjectionType: types.ProjectionTypeAll},
 		}},
 	}
+}
+
+// Expire plays time-to-live, which the engine does not: it removes what has
+// expired at now and hands each item on, as the table's stream would.
+func Expire(ctx context.Context, s *dynamo.Store, now time.Time, removed func(context.Context, table.Item) error) error {
+	scan := dynamodb.NewScanPaginator(Client(), &dynamodb.ScanInput{
+		TableName: &s.Table, FilterExpression: aws.String("expires <= :now"),
+		ExpressionAttributeValues: map[string]types.AttributeValue{":now": &types.AttributeValueMemberN{Value: strconv.FormatInt(now.Unix(), 10)}},
+	})
+	for scan.HasMorePages() {
+		page, err := scan.NextPage(ctx)
+		if err != nil {
+			return err
+		}
+		for _, found := range page.Items {
+			item, err := dynamo.Decode(found)
+			if err == nil {
+				err = s.Apply(ctx, table.Delete(item.Key, table.Always()))
+			}
+			if err == nil {
+				err = removed(ctx, item)
+			}
+			if err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }

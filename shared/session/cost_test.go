@@ -27,8 +27,8 @@ func TestCosts(t *testing.T) {
 		t.Helper()
 		s.calls.Reset()
 		a := s.Must(status, req)
-		if got := s.calls.Reset(); got.RoundTrips > trips || got.ReadUnits > units && units > 0 {
-			t.Errorf("%s: %d round trips and %d read units, at most %d and %d: %+v", name, got.RoundTrips, got.ReadUnits, trips, units, got)
+		if got := s.calls.Reset(); got.RoundTrips > trips || got.ReadUnits > float64(units) && units > 0 {
+			t.Errorf("%s: %d round trips and %g read units, at most %d and %d: %+v", name, got.RoundTrips, got.ReadUnits, trips, units, got)
 		}
 		return a
 	}

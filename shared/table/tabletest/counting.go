@@ -21,7 +21,7 @@ type Counts struct {
 	// Keys are the keys that Get and GetAll named, each once a call.
 	Keys int
 	// ReadUnits is an estimate; DynamoDB's own answer rules.
-	ReadUnits int
+	ReadUnits float64
 }
 
 // Counting counts what passes through it. Safe for concurrent use.
@@ -70,7 +70,7 @@ func itemBytes(i table.Item) int {
 	return len(i.Partition) + len(i.Sort) + len(i.Kind) + len(i.Body) + overhead
 }
 
-func units(bytes int) int { return max(1, (bytes+unitBytes-1)/unitBytes) }
+func units(bytes int) float64 { return float64(max(1, (bytes+unitBytes-1)/unitBytes)) }
 
 // Get counts one round trip.
 func (c *Counting) Get(ctx context.Context, key table.Key) (table.Item, error) {
@@ -84,7 +84,7 @@ func (c *Counting) Get(ctx context.Context, key table.Key) (table.Item, error) {
 	return item, err
 }
 
-func readUnits(item table.Item) int {
+func readUnits(item table.Item) float64 {
 	if !item.Exists() {
 		return 1
 	}
@@ -138,7 +138,7 @@ func (c *Counting) List(ctx context.Context, r table.Range) iter.Seq2[table.Item
 func (c *Counting) Due(ctx context.Context, kind string, before time.Time) iter.Seq2[table.Item, error] {
 	return c.iterate(c.under.Due(ctx, kind, before), func(n *Counts, bytes int) {
 		n.Dues++
-		n.ReadUnits += (units(bytes) + 1) / 2
+		n.ReadUnits += units(bytes) / 2
 	})
 }
 

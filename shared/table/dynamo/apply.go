@@ -14,8 +14,10 @@ import (
 	"portcullis.example/shared/table"
 )
 
-// Apply does all writes or none: a single put, deletion or check as such, which
-// costs half, anything else as one transaction.
+// Apply does all writes or none, always as a transaction: its token has the
+// SDK's repetitions of a request whose answer was lost count as one, so that
+// none meets its own success or undoes what others wrote since. A check alone is
+// a read.
 func (s *Store) Apply(ctx context.Context, writes ...table.Write) error {
 	if err := validate(writes); err != nil {
 		return err
@@ -23,75 +25,9 @@ func (s *Store) Apply(ctx context.Context, writes ...table.Write) error {
 	if err := begin(ctx); err != nil {
 		return err
 	}
-	switch first := writes[0]; {
-	case len(writes) > 1:
-	case first.Op == table.OpPut:
-		return s.put(ctx, first)
-	case first.Op == table.OpCheck:
-		return s.check(ctx, first)
-	case first.Op == table.OpDelete && first.If.Unconditional():
-		return s.remove(ctx, first.Item.Key)
+	if len(writes) == 1 && writes[0].Op == table.OpCheck {
+		return s.check(ctx, writes[0])
 	}
-	return s.transact(ctx, writes)
-}
-
-func conflict(writes []table.Write, at int) error {
-	return &table.ConflictError{Index: at, Key: writes[at].Item.Key}
-}
-
-// put writes one item. The SDK repeats a request whose answer it lost: a
-// condition that fails on the very revision that was to be written is success.
-func (s *Store) put(ctx context.Context, w table.Write) error {
-	rev, err := s.draw()
-	if err != nil {
-		return err
-	}
-	c := conditionOf(w.If, s.seconds())
-	return s.retry(ctx, func() error {
-		_, err := s.Client.PutItem(ctx, &dynamodb.PutItemInput{TableName: &s.Table, Item: encode(w.Item, rev), ConditionExpression: c.condition,
-			ExpressionAttributeNames: c.names, ExpressionAttributeValues: c.values,
-			ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld})
-		failed := (*types.ConditionalCheckFailedException)(nil)
-		switch {
-		case !errors.As(err, &failed):
-			return err
-		case holdsRev(failed.Item, rev):
-			return nil
-		}
-		return conflict([]table.Write{w}, 0)
-	})
-}
-
-func holdsRev(a attributes, rev int64) bool {
-	found, ok := a[revName].(*types.AttributeValueMemberN)
-	return ok && found.Value == strconv.FormatInt(rev, 10)
-}
-
-// check judges one condition on a read.
-func (s *Store) check(ctx context.Context, w table.Write) error {
-	item, _, err := s.one(ctx, w.Item.Key)
-	if err == nil && !w.If.Holds(item.Rev) {
-		err = conflict([]table.Write{w}, 0)
-	}
-	return err
-}
-
-func (s *Store) remove(ctx context.Context, key table.Key) error {
-	return s.retry(ctx, func() error {
-		_, err := s.Client.DeleteItem(ctx, &dynamodb.DeleteItemInput{TableName: &s.Table, Key: place(key)})
-		return err
-	})
-}
-
-// transaction is one Apply under way.
-type transaction struct {
-	store  *Store
-	writes []table.Write
-	// over are the counters that were found expired and begin anew.
-	over map[int]bool
-}
-
-func (s *Store) transact(ctx context.Context, writes []table.Write) error {
 	t := transaction{store: s, writes: writes, over: map[int]bool{}}
 	for range tries { // each round but the last finds a counter that has expired
 		err := s.retry(ctx, func() error { return t.attempt(ctx) })
@@ -102,9 +38,27 @@ func (s *Store) transact(ctx context.Context, writes []table.Write) error {
 	return unavailable(errAnew)
 }
 
+// check judges one condition on a read.
+func (s *Store) check(ctx context.Context, w table.Write) error {
+	item, _, err := s.one(ctx, w.Item.Key)
+	if err == nil && !w.If.Holds(item.Rev) {
+		err = &table.ConflictError{Key: w.Item.Key}
+	}
+	return err
+}
+
+// transaction is one Apply under way.
+type transaction struct {
+	store  *Store
+	writes []table.Write
+	revs   []int64 // of the present attempt
+	// over are the counters that were found expired and begin anew.
+	over map[int]bool
+}
+
 var errAnew = fmt.Errorf("%w: a counter begins anew", table.ErrUnavailable)
 
-// attempt asks once. The token has the SDK's own repetitions of it count as one.
+// attempt asks once.
 func (t *transaction) attempt(ctx context.Context) error {
 	token, err := t.store.token()
 	if err != nil {
@@ -112,12 +66,12 @@ func (t *transaction) attempt(ctx context.Context) error {
 	}
 	input := &dynamodb.TransactWriteItemsInput{ClientRequestToken: &token}
 	now := t.store.seconds()
+	t.revs = make([]int64, len(t.writes))
 	for i, w := range t.writes {
-		rev, err := t.store.draw()
-		if err != nil {
+		if t.revs[i], err = t.store.draw(); err != nil {
 			return err
 		}
-		input.TransactItems = append(input.TransactItems, t.store.step(w, rev, now, t.over[i]))
+		input.TransactItems = append(input.TransactItems, t.store.step(w, t.revs[i], now, t.over[i]))
 	}
 	_, err = t.store.Client.TransactWriteItems(ctx, input)
 	cancelled := (*types.TransactionCanceledException)(nil)
@@ -127,24 +81,33 @@ func (t *transaction) attempt(ctx context.Context) error {
 	return t.cancelled(cancelled, now)
 }
 
-// cancelled says why: the first condition that failed, unless that is a counter
-// which has expired and so stands at zero.
+// cancelled says why: the first condition that failed, unless it failed on what
+// this very attempt has written (a repetition after the token was forgotten), or
+// is that of a counter which has expired and so stands at zero.
 func (t *transaction) cancelled(why *types.TransactionCanceledException, now int64) error {
 	anew := false
 	for i, reason := range why.CancellationReasons {
 		if aws.ToString(reason.Code) != reasonCondition || i >= len(t.writes) {
 			continue
 		}
-		if w := t.writes[i]; w.Op == table.OpCount && t.standsExpired(i, reason.Item, now) {
+		switch w := t.writes[i]; {
+		case holdsRev(reason.Item, t.revs[i]):
+			return nil
+		case w.Op == table.OpCount && t.standsExpired(i, reason.Item, now):
 			anew = true
-			continue
+		default:
+			return &table.ConflictError{Index: i, Key: w.Item.Key}
 		}
-		return conflict(t.writes, i)
 	}
 	if anew {
 		return errAnew
 	}
 	return why
+}
+
+func holdsRev(a attributes, rev int64) bool {
+	found, ok := a[revName].(*types.AttributeValueMemberN)
+	return ok && found.Value == strconv.FormatInt(rev, 10)
 }
 
 // standsExpired notes a counter whose condition failed only because it stands

@@ -4,8 +4,8 @@
 //   - every read but Due is strongly consistent;
 //   - a transaction that is cancelled for mere overlap with another is tried
 //     again, with jitter, until the caller's deadline, and is no conflict;
-//   - a retry that meets its own earlier success is a success: revisions are
-//     drawn before the write, and transactions carry a token;
+//   - a retry that meets its own earlier success is a success: each write is a
+//     transaction that carries a token;
 //   - whatever AWS answers beside that, throttling and time-outs included, is
 //     table.ErrUnavailable.
 //
@@ -34,12 +34,10 @@ type Client interface {
 	BatchGetItem(context.Context, *dynamodb.BatchGetItemInput, ...func(*dynamodb.Options)) (*dynamodb.BatchGetItemOutput, error)
 	// Query reads a range of a partition or of the index.
 	Query(context.Context, *dynamodb.QueryInput, ...func(*dynamodb.Options)) (*dynamodb.QueryOutput, error)
-	// PutItem writes one item.
+	// PutItem begins a counter anew.
 	PutItem(context.Context, *dynamodb.PutItemInput, ...func(*dynamodb.Options)) (*dynamodb.PutItemOutput, error)
 	// UpdateItem adds to a counter.
 	UpdateItem(context.Context, *dynamodb.UpdateItemInput, ...func(*dynamodb.Options)) (*dynamodb.UpdateItemOutput, error)
-	// DeleteItem removes one item.
-	DeleteItem(context.Context, *dynamodb.DeleteItemInput, ...func(*dynamodb.Options)) (*dynamodb.DeleteItemOutput, error)
 	// TransactWriteItems writes several, all or none.
 	TransactWriteItems(context.Context, *dynamodb.TransactWriteItemsInput, ...func(*dynamodb.Options)) (*dynamodb.TransactWriteItemsOutput, error)
 }

@@ -120,16 +120,6 @@ func (m *Meter) UpdateItem(ctx context.Context, in *dynamodb.UpdateItemInput, o 
 	return out, err
 }
 
-// DeleteItem counts a write.
-func (m *Meter) DeleteItem(ctx context.Context, in *dynamodb.DeleteItemInput, o ...func(*dynamodb.Options)) (*dynamodb.DeleteItemOutput, error) {
-	in.ReturnConsumedCapacity = types.ReturnConsumedCapacityTotal
-	out, err := m.Client.DeleteItem(ctx, in, o...)
-	if err == nil {
-		m.note(0, units(out.ConsumedCapacity))
-	}
-	return out, err
-}
-
 // TransactWriteItems counts one round trip and calculates its units, the
 // index's left out.
 func (m *Meter) TransactWriteItems(ctx context.Context, in *dynamodb.TransactWriteItemsInput, o ...func(*dynamodb.Options)) (*dynamodb.TransactWriteItemsOutput, error) {

@@ -12,11 +12,11 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"unicode/utf8"
 
 	"github.com/aws/aws-lambda-go/events"
 
 	"portcullis.example/shared/lambdahttp"
+	"portcullis.example/shared/lambdahttp/lambdahttptest"
 )
 
 // seen is all that a handler can see of a request.
@@ -39,22 +39,17 @@ func echo(w http.ResponseWriter, r *http.Request) {
 	_ = json.NewEncoder(w).Encode(seen{r.Method, r.URL.Path, r.URL.RawPath, r.URL.RawQuery, r.RequestURI, r.Host, r.RemoteAddr, base64.StdEncoding.EncodeToString(body), header, r.ContentLength})
 }
 
-// event is a request as API Gateway hands it on: names in lower case, repeats
-// joined, cookies apart, the path decoded.
+// event is a request as API Gateway hands it on, from a peer, less the headers
+// that it sets itself.
 func event(r *http.Request, peer string, body []byte) events.APIGatewayV2HTTPRequest {
-	e := events.APIGatewayV2HTTPRequest{Version: "2.0", RawPath: r.URL.Path, RawQueryString: r.URL.RawQuery, Headers: map[string]string{"host": r.Host}}
-	for name, values := range r.Header {
-		if name == "Cookie" {
-			for _, value := range values {
-				e.Cookies = append(e.Cookies, strings.Split(value, "; ")...)
-			}
-			continue
-		}
-		e.Headers[strings.ToLower(name)] = strings.Join(values, ",")
+	claimed := strings.Join(r.Header.Values("X-Forwarded-For"), ",")
+	e := lambdahttptest.Event(r, body)
+	e.RequestContext.HTTP.SourceIP = peer
+	for _, name := range []string{"x-forwarded-for", "x-forwarded-proto", "x-forwarded-port"} {
+		delete(e.Headers, name)
 	}
-	e.RequestContext.HTTP.Method, e.RequestContext.HTTP.SourceIP = r.Method, peer
-	if e.Body = string(body); !utf8.Valid(body) {
-		e.Body, e.IsBase64Encoded = base64.StdEncoding.EncodeToString(body), true
+	if claimed != "" {
+		e.Headers["x-forwarded-for"] = claimed
 	}
 	return e
 }

@@ -20,6 +20,7 @@ import (
 	"portcullis.example/shared/access"
 	"portcullis.example/shared/account"
 	"portcullis.example/shared/idempotency"
+	"portcullis.example/shared/lambdahttp/lambdahttptest"
 	"portcullis.example/shared/table/bolt"
 	"portcullis.example/shared/table/dynamo/dynamotest"
 )
@@ -32,6 +33,7 @@ type onMux struct {
 	partners map[string]string // ids by name
 	// expire has the store remove what has expired.
 	expire func(context.Context) error
+	serves http.Handler
 }
 
 func onBolt(t *testing.T) onMux {
@@ -39,16 +41,17 @@ func onBolt(t *testing.T) onMux {
 	return onMux{w, map[string]string{}, func(ctx context.Context) error {
 		_, err := w.Table.(*bolt.Store).Reap(ctx, 500, w.Courier.Removed)
 		return err
-	}}
+	}, w.API}
 }
 
-func onDynamoDB(t *testing.T) onMux {
+// onAWS is DynamoDB, and each request is an event.
+func onAWS(t *testing.T) onMux {
 	clock := localtest.NewClock()
 	store := dynamotest.New(t, nil, clock.Now)
 	w := localtest.On(t, store, clock)
 	return onMux{w, map[string]string{}, func(ctx context.Context) error {
 		return dynamotest.Expire(ctx, store, clock.Now(), w.Courier.Removed)
-	}}
+	}, lambdahttptest.Through(w.API)}
 }
 
 func (w onMux) BaseURL() string { return localtest.BaseURL }
@@ -56,7 +59,7 @@ func (w onMux) BaseURL() string { return localtest.BaseURL }
 func (w onMux) Do(r *http.Request) (*http.Response, error) {
 	r.RequestURI = r.URL.RequestURI()
 	recorder := httptest.NewRecorder()
-	w.API.ServeHTTP(recorder, r)
+	w.serves.ServeHTTP(recorder, r)
 	return recorder.Result(), nil
 }
 
@@ -107,7 +110,7 @@ func (w onMux) Role(partner, id string, text json.RawMessage) error {
 // The contract, as scripts: each file of testdata/scenarios on a world of its
 // own.
 func TestScenarios(t *testing.T) {
-	for name, world := range map[string]func(*testing.T) onMux{"bolt": onBolt, "DynamoDB": onDynamoDB} {
+	for name, world := range map[string]func(*testing.T) onMux{"bolt": onBolt, "AWS": onAWS} {
 		t.Run(name, func(t *testing.T) { playAll(t, world) })
 	}
 }

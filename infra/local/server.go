@@ -45,6 +45,9 @@ const stopWithin = 10 * time.Second
 // does, and serves. The errors say what is wrong and what to do; after one,
 // nothing is left held, and a start that could not serve has invited nobody.
 func Start(ctx context.Context, c config.Config, now func() time.Time, log *slog.Logger) (_ *Server, _ Greeting, err error) {
+	if c.RestoredAt.After(now()) {
+		return nil, Greeting{}, fmt.Errorf("%w: -restored-at lies in the future: until then nobody could sign in", config.ErrConfig)
+	}
 	folder, err := OpenFolder(ctx, c.Data, now)
 	if err != nil {
 		return nil, Greeting{}, err
@@ -95,7 +98,7 @@ func (s *Server) build(c config.Config, now func() time.Time) error {
 	}
 	s.System = New(Ground{
 		Table: s.folder.Store, Sealer: s.folder.Key, CursorKey: s.folder.Key.Derive("cursors"), Hasher: hasher,
-		Sender: outbox, Now: now, Random: rand.Reader, Log: s.log, BaseURL: c.BaseURL, Sessions: c.Sessions,
+		Sender: outbox, Now: now, Random: rand.Reader, Log: s.log, BaseURL: c.BaseURL, Sessions: c.Sessions, RestoredAt: c.RestoredAt,
 	})
 	return nil
 }

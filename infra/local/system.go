@@ -47,6 +47,8 @@ type Ground struct {
 	Log       *slog.Logger
 	BaseURL   string
 	Sessions  session.Lifetimes
+	// RestoredAt is when the store was last restored; zero: never.
+	RestoredAt time.Time
 }
 
 // System is Portcullis: its API, its scheduled functions, and the services that
@@ -66,14 +68,14 @@ func New(g Ground) *System {
 	ids := token.NewIDs(g.Now, g.Random)
 	journal := &audit.Journal{Table: g.Table, Now: g.Now, IDs: ids}
 	outbox := &mail.Outbox{Table: g.Table, Sealer: g.Sealer, IDs: ids, Now: g.Now}
-	directory := &account.Directory{Journal: journal, Outbox: outbox, Hasher: g.Hasher, Passwords: password.NewPolicy(), Random: g.Random, BaseURL: g.BaseURL}
+	directory := &account.Directory{Journal: journal, Outbox: outbox, Hasher: g.Hasher, Passwords: password.NewPolicy(), Random: g.Random, BaseURL: g.BaseURL, RestoredAt: g.RestoredAt}
 	desk := &session.Desk{
 		Journal: journal, Directory: directory, Hasher: g.Hasher, Guard: attempt.Guard{Table: g.Table},
-		Factors: mfa.Keeper{Sealer: g.Sealer, Random: g.Random}, Random: g.Random, Lifetimes: g.Sessions,
+		Factors: mfa.Keeper{Sealer: g.Sealer, Random: g.Random, RestoredAt: g.RestoredAt}, Random: g.Random, Lifetimes: g.Sessions, RestoredAt: g.RestoredAt,
 	}
 	registry := &phonesystem.Registry{Journal: journal, Outbox: outbox, Random: g.Random}
-	book := &unlock.Book{Journal: journal, Random: g.Random}
-	keeper := gatekeeper.New(gatekeeper.Options{Journal: journal, Random: g.Random, Log: g.Log, BaseURL: g.BaseURL})
+	book := &unlock.Book{Journal: journal, Random: g.Random, RestoredAt: g.RestoredAt}
+	keeper := gatekeeper.New(gatekeeper.Options{Journal: journal, Random: g.Random, Log: g.Log, BaseURL: g.BaseURL, RestoredAt: g.RestoredAt})
 	api := web.New(web.Options{BaseURL: g.BaseURL, Desk: desk, IDs: ids, Log: g.Log, CursorKey: g.CursorKey})
 
 	login.Function{API: api, Desk: desk, Now: g.Now}.Routes()

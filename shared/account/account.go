@@ -146,6 +146,9 @@ type Directory struct {
 	// BaseURL is the control portal's, without a slash at its end: where links
 	// in mails lead, whatever a request's Host says.
 	BaseURL string
+	// RestoredAt is when the store was last restored from a backup; zero: never.
+	// Invitations from before may have been spent since.
+	RestoredAt time.Time
 }
 
 // User reads one user and the revision of the record, or ErrNotFound.

@@ -281,7 +281,7 @@ func (d *Directory) invited(ctx context.Context, id string, hash token.Hash) (Us
 	if err != nil {
 		return User{}, nil, err
 	}
-	if !items[0].Exists() || !items[1].Exists() {
+	if !items[0].Exists() || !items[1].Exists() || items[1].Expires.Add(-InvitationKept).Before(d.RestoredAt) {
 		return User{}, nil, ErrInvitation
 	}
 	user, err := table.Decode[User](items[0])

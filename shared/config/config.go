@@ -44,6 +44,10 @@ type Config struct {
 	TrustedProxies []netip.Prefix
 	// LogJSON has logs written as JSON: PORTCULLIS_LOG_JSON.
 	LogJSON bool
+	// RestoredAt is when the store was last brought back from a backup; zero:
+	// never. What was made before and lets anybody in is void from then on:
+	// PORTCULLIS_RESTORED_AT, such as 2027-03-01T09:30:00Z.
+	RestoredAt time.Time
 	// Sessions are PORTCULLIS_SESSION_IDLE and PORTCULLIS_SESSION_LONGEST, such
 	// as 15m and 12h.
 	Sessions session.Lifetimes
@@ -68,7 +72,7 @@ func Read(args []string, getenv func(string) (string, bool), out io.Writer) (Con
 	if s.flags.NArg() > 0 {
 		return Config{}, fmt.Errorf("%w: unexpected argument %q; -help lists the flags", ErrConfig, s.flags.Arg(0))
 	}
-	for _, check := range []func() error{s.addresses, s.baseURL, s.trust, s.texts, s.times} {
+	for _, check := range []func() error{s.addresses, s.baseURL, s.trust, s.texts, s.times, s.restore} {
 		if err := check(); err != nil {
 			return Config{}, err
 		}
@@ -84,6 +88,7 @@ type settings struct {
 	logJSON       truth
 	idle, longest string
 	proxies       string
+	restored      string
 }
 
 func (s *settings) declare() {
@@ -93,6 +98,7 @@ func (s *settings) declare() {
 	s.text(&s.DemoAddr, "demo-addr", "127.0.0.1:8081", "where the demonstration listens; empty: none")
 	s.text(&s.OperatorEmail, "operator-email", "operator@example.com", "who is invited as the first operator")
 	s.text(&s.proxies, "trusted-proxies", "", "addresses or networks of the reverse proxies whose X-Forwarded-For tells the client; empty: none")
+	s.text(&s.restored, "restored-at", "", "when the store was last restored from a backup, such as 2027-03-01T09:30:00Z; empty: never")
 	s.text(&s.idle, "session-idle", "15m", "a session ends after this long without a request, 1m to 1h")
 	s.text(&s.longest, "session-longest", "12h", "a session ends after this long in any case, 1m to 24h")
 	s.logJSON = "false"
@@ -203,6 +209,19 @@ func (s *settings) texts() error {
 	case !s.LogJSON && s.logJSON != "false":
 		return bad("log-json", "true or false")
 	}
+	return nil
+}
+
+// restore takes whole seconds, the unit in which everything is dated.
+func (s *settings) restore() error {
+	if s.restored == "" {
+		return nil
+	}
+	at, err := time.Parse(time.RFC3339, s.restored)
+	if err != nil || at.Nanosecond() != 0 {
+		return bad("restored-at", "the time of the restore, such as 2027-03-01T09:30:00Z, or empty")
+	}
+	s.RestoredAt = at.UTC()
 	return nil
 }
 

@@ -36,10 +36,12 @@ func TestSettings(t *testing.T) {
 		"PORTCULLIS_ADDR": "[::1]:9090", "PORTCULLIS_DATA": "/srv/portcullis", "PORTCULLIS_BASE_URL": "https://Portal.example.com:443/",
 		"PORTCULLIS_DEMO_ADDR": "", "PORTCULLIS_OPERATOR_EMAIL": "ops@example.com", "PORTCULLIS_LOG_JSON": "true",
 		"PORTCULLIS_TRUSTED_PROXIES": "127.0.0.1, 10.1.2.3/8", "PORTCULLIS_SESSION_IDLE": "1h", "PORTCULLIS_SESSION_LONGEST": "24h",
+		"PORTCULLIS_RESTORED_AT": "2027-03-01T10:30:00+01:00",
 	}
 	want := config.Config{
 		Addr: "[::1]:9090", Data: "/srv/portcullis", BaseURL: "https://portal.example.com", OperatorEmail: "ops@example.com", LogJSON: true,
 		TrustedProxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32"), netip.MustParsePrefix("10.0.0.0/8")},
+		RestoredAt:     time.Date(2027, 3, 1, 9, 30, 0, 0, time.UTC),
 		Sessions:       session.Lifetimes{Idle: time.Hour, Longest: 24 * time.Hour},
 	}
 	if got, _, err := read(environment); err != nil || !reflect.DeepEqual(got, want) {
@@ -71,6 +73,7 @@ func TestBadSettingsAreToldInOneLine(t *testing.T) {
 		{"base-url", "https://portal.example.com/sub"}, {"base-url", "https://user@portal.example.com"}, {"base-url", "https://portal.example.com?x"},
 		{"base-url", "https://portal.example.com?x=1"}, {"base-url", "https://portal.example.com#x"}, {"base-url", "https://a b"},
 		{"base-url", "http://portal.example.com"}, {"base-url", "http://192.0.2.1:8080"}, {"base-url", "http://localhost.example.com"},
+		{"restored-at", "yesterday"}, {"restored-at", "2027-03-01"}, {"restored-at", "2027-03-01T09:30:00.5Z"},
 		{"trusted-proxies", "proxy.example.com"}, {"trusted-proxies", "10.0.0.0/40"},
 		{"operator-email", ""}, {"operator-email", "operator"}, {"operator-email", "a b@example.com"},
 		{"log-json", "yes"}, {"log-json", ""},
@@ -96,7 +99,7 @@ func TestBadSettingsAreToldInOneLine(t *testing.T) {
 
 func TestUsage(t *testing.T) {
 	_, out, err := read(nil, "-help")
-	if !errors.Is(err, flag.ErrHelp) || !strings.Contains(out, "PORTCULLIS_DEMO_ADDR") || strings.Count(out, "PORTCULLIS_") != 9 {
+	if !errors.Is(err, flag.ErrHelp) || !strings.Contains(out, "PORTCULLIS_DEMO_ADDR") || strings.Count(out, "PORTCULLIS_") != 10 {
 		t.Errorf("%v: %s", err, out)
 	}
 	for _, args := range [][]string{{"-bogus"}, {"start"}, {"-addr"}} {

@@ -61,16 +61,17 @@ type Decision struct {
 // Keeper is the service of this package; make one with New. Safe for concurrent
 // use.
 type Keeper struct {
-	journal *audit.Journal
-	random  io.Reader
-	log     *slog.Logger
-	baseURL string
-	systems *remembered[acquaintance]
-	leases  *remembered[unlock.Lease]
-	users   *remembered[account.User]
-	roles   *remembered[access.Role]
-	watch   *watch
-	seen    *sightings
+	journal  *audit.Journal
+	random   io.Reader
+	log      *slog.Logger
+	baseURL  string
+	restored time.Time
+	systems  *remembered[acquaintance]
+	leases   *remembered[unlock.Lease]
+	users    *remembered[account.User]
+	roles    *remembered[access.Role]
+	watch    *watch
+	seen     *sightings
 }
 
 // Options are what a Keeper needs.
@@ -80,12 +81,15 @@ type Options struct {
 	Log     *slog.Logger
 	// BaseURL is the control portal's, whose origin may hand passes over.
 	BaseURL string
+	// RestoredAt is when the store was last restored from a backup; zero: never.
+	// Windows and tickets from before may have been closed or spent since.
+	RestoredAt time.Time
 }
 
 // New makes a Keeper.
 func New(o Options) *Keeper {
 	return &Keeper{
-		journal: o.Journal, random: o.Random, log: o.Log, baseURL: o.BaseURL,
+		journal: o.Journal, random: o.Random, log: o.Log, baseURL: o.BaseURL, restored: o.RestoredAt,
 		systems: newRemembered(decodeSystem), leases: newRemembered(decodeLease), users: newRemembered(decodeUser), roles: newRemembered(decodeRole),
 		watch: newWatch(), seen: newSightings(),
 	}

@@ -18,6 +18,8 @@ type window struct {
 	role   access.Role
 	holder unlock.Holder
 	found  bool
+	// void says that the store was restored after the window had been opened.
+	void bool
 }
 
 // windowOf reads the items of windowKeys.
@@ -30,7 +32,7 @@ func (k *Keeper) windowOf(items []table.Item, holder unlock.Holder) (window, err
 	if err != nil {
 		return w, err
 	}
-	w.found, w.lease = true, *lease
+	w.found, w.lease, w.void = true, *lease, lease.OpenedAt.Before(k.restored)
 	if items[1].Exists() {
 		user, err := k.users.of(items[1])
 		if err != nil {
@@ -53,7 +55,7 @@ func (w *window) standing(system phonesystem.PhoneSystem, now time.Time) Reason 
 	switch {
 	case !w.found:
 		return Expired
-	case w.lease.Role != w.holder.Role || !w.granted(system.ID) || w.lease.PartnerID != system.PartnerID:
+	case w.void || w.lease.Role != w.holder.Role || !w.granted(system.ID) || w.lease.PartnerID != system.PartnerID:
 		return Revoked
 	case w.user.PartnerID != system.PartnerID || !w.user.Active || w.lease.Dead(system.Epoch, w.user.Epoch):
 		return Revoked

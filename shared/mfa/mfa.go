@@ -111,6 +111,18 @@ type Proof struct {
 type Keeper struct {
 	Sealer secrets.Sealer
 	Random io.Reader
+	// RestoredAt is when the store was last restored from a backup; zero: never.
+	// Codes from before may have been spent since.
+	RestoredAt time.Time
+}
+
+// risen raises the last accepted step to the latest that could be accepted before
+// the restore, one ahead of its time: which were is not known any more.
+func (k Keeper) risen(f Factors) Factors {
+	if !k.RestoredAt.IsZero() {
+		f.LastStep = max(f.LastStep, totp.Step(k.RestoredAt.Add(totp.Period)))
+	}
+	return f
 }
 
 // Verify judges a proof at now and answers the factors with the proof used up,
@@ -120,6 +132,8 @@ func (k Keeper) Verify(ctx context.Context, user string, f Factors, proof Proof,
 	switch {
 	case !slices.Contains(f.Methods(), proof.Method):
 		return f, ErrNotEnrolled
+	case proof.Method == RecoveryCode && f.TOTP.EnrolledAt.Before(k.RestoredAt):
+		return f, ErrWrong // which of them were spent is not known any more
 	case proof.Method == RecoveryCode:
 		return f.spend(proof.Code)
 	}
@@ -127,7 +141,7 @@ func (k Keeper) Verify(ctx context.Context, user string, f Factors, proof Proof,
 	if err != nil {
 		return f, err
 	}
-	return f.accept(secret, proof.Code, now)
+	return k.risen(f).accept(secret, proof.Code, now)
 }
 
 func (f Factors) accept(secret totp.Secret, code string, now time.Time) (Factors, error) {
@@ -197,7 +211,7 @@ func (k Keeper) Confirm(ctx context.Context, user string, f Factors, sealed []by
 	if err != nil {
 		return f, nil, err
 	}
-	if f, err = f.accept(secret, code, now); err != nil {
+	if f, err = k.risen(f).accept(secret, code, now); err != nil {
 		return f, nil, err
 	}
 	f.TOTP = &Authenticator{Sealed: sealed, EnrolledAt: now}

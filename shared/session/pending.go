@@ -79,6 +79,9 @@ func (d *Desk) second(ctx context.Context, secret string, factor attempt.Factor,
 	if err := s.decode(); err != nil {
 		return s, err
 	}
+	if s.login.Ends.Add(-loginKept).Before(d.RestoredAt) {
+		return s, ErrBadAttempt
+	}
 	switch enrolling, enrolled := factor == attempt.Enrollment, s.factors.Enrolled(); {
 	case s.login.Delivery == Cookie && from.Foreign != nil:
 		return s, from.Foreign

@@ -107,6 +107,9 @@ type Desk struct {
 	Factors   mfa.Keeper
 	Random    io.Reader
 	Lifetimes Lifetimes
+	// RestoredAt is when the store was last restored from a backup; zero: never.
+	// Sessions and pending sign-ins from before may have ended since.
+	RestoredAt time.Time
 }
 
 // Identity is who is asking, as one request found them.
@@ -195,7 +198,7 @@ func (d *Desk) identify(userItem, sessionItem table.Item) (Identity, error) {
 	if err != nil {
 		return Identity{}, err
 	}
-	if now := d.Journal.Second(); !user.Active || s.Epoch != user.Epoch || !now.Before(s.IdleEnds(d.Lifetimes)) {
+	if now := d.Journal.Second(); !user.Active || s.Epoch != user.Epoch || !now.Before(s.IdleEnds(d.Lifetimes)) || s.CreatedAt.Before(d.RestoredAt) {
 		return Identity{}, ErrUnauthenticated
 	}
 	return Identity{User: user, Session: s}, nil

@@ -185,10 +185,14 @@ type raised struct {
 	EpochAt time.Time `json:"epoch_at"`
 }
 
-// passed finds how a window ends or ended without anybody's asking: with an
-// epoch that rose before its time was over, else with its time.
+// passed finds how a window ends or ended without anybody's asking: with a
+// restore of the store or an epoch that rose before its time was over, else with
+// its time.
 func (b *Book) passed(ctx context.Context, u Unlock) (ending, error) {
 	how := ending{end: Expired, by: audit.System, at: u.ExpiresAt}
+	if u.OpenedAt.Before(b.RestoredAt) && b.RestoredAt.Before(u.ExpiresAt) {
+		how.end, how.at = Revoked, b.RestoredAt
+	}
 	items, err := b.Journal.Table.GetAll(ctx, phonesystem.Key(u.PhoneSystemID), account.UserKey(u.UserID))
 	if err != nil {
 		return how, err

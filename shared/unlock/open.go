@@ -141,7 +141,7 @@ func (r Request) check(policy phonesystem.Policy) error {
 // standing answers for a lease that stands already: an open window, or one that
 // the gate lets nobody through any more, which is first told its end.
 func (b *Book) standing(ctx context.Context, caller access.Caller, r rests) error {
-	if r.lease.stands(caller, r.system, b.Journal.Second()) {
+	if !r.lease.OpenedAt.Before(b.RestoredAt) && r.lease.stands(caller, r.system, b.Journal.Second()) {
 		return &AlreadyUnlockedError{UnlockID: r.lease.UnlockID}
 	}
 	_, _, err := b.end(ctx, caller.PartnerID, r.lease.UnlockID, func(ctx context.Context, u Unlock) (ending, bool, error) {
@@ -342,7 +342,7 @@ func (b *Book) mine(ctx context.Context, caller access.Caller, id string) (Unloc
 
 // living reads what an open window rests on; ErrEnded where it is over.
 func (b *Book) living(ctx context.Context, caller access.Caller, u Unlock) (rests, error) {
-	if !u.Open(b.Journal.Second()) {
+	if !u.Open(b.Journal.Second()) || u.OpenedAt.Before(b.RestoredAt) {
 		return rests{}, ErrEnded
 	}
 	items, err := b.Journal.Table.GetAll(ctx, phonesystem.Key(u.PhoneSystemID), account.UserKey(u.UserID), LeaseKey(u.PartnerID, u.PhoneSystemID, u.UserID))

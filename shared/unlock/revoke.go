@@ -114,8 +114,8 @@ func (b *Book) Follow(ctx context.Context, task table.Item) error {
 	return err
 }
 
-// Settle tells the ends of windows that an epoch or a deletion has closed and
-// whose entries are still missing. For the scheduled auditor; may run anywhere,
+// Settle tells the ends of windows that an epoch, a deletion or a restore of the
+// store has closed and whose entries are still missing. For the scheduled auditor; may run anywhere,
 // any number at once.
 func (b *Book) Settle(ctx context.Context) error {
 	var err error
@@ -124,6 +124,30 @@ func (b *Book) Settle(ctx context.Context) error {
 			return errors.Join(err, listErr)
 		}
 		_, one := b.revoke(ctx, item)
+		err = errors.Join(err, one)
+	}
+	return errors.Join(err, b.settleRestored(ctx))
+}
+
+// settleRestored tells the ends of the windows that a restore of the store
+// voided, as long as there can be any.
+func (b *Book) settleRestored(ctx context.Context) error {
+	last := b.RestoredAt.Add(phonesystem.LongestWindow * time.Second)
+	if !b.Journal.Second().Before(last) {
+		return nil
+	}
+	var err error
+	for item, listErr := range b.Journal.Table.Due(ctx, Kind, last) {
+		if listErr != nil {
+			return errors.Join(err, listErr)
+		}
+		u, one := table.Decode[Unlock](item)
+		if one == nil && u.OpenedAt.Before(b.RestoredAt) {
+			_, _, one = b.end(ctx, u.PartnerID, u.ID, func(ctx context.Context, u Unlock) (ending, bool, error) {
+				how, err := b.passed(ctx, u)
+				return how, true, err
+			})
+		}
 		err = errors.Join(err, one)
 	}
 	return err

@@ -225,6 +225,9 @@ func TicketKey(system string, hash token.Hash) table.Key {
 type Book struct {
 	Journal *audit.Journal
 	Random  io.Reader
+	// RestoredAt is when the store was last restored from a backup; zero: never.
+	// Windows from before may have been closed since: they are void.
+	RestoredAt time.Time
 }
 
 // ticket makes a ticket and its write.

@@ -96,6 +96,14 @@ type World struct {
 	Log *Log
 	// Hashes counts the password hashes computed.
 	Hashes *Counter
+	ground local.Ground
+}
+
+// Restore has the world go on as after a restart with its store restored from a
+// backup now.
+func (w *World) Restore() {
+	w.ground.RestoredAt = w.Clock.Now().Truncate(time.Second)
+	w.System = local.New(w.ground)
 }
 
 // Counter counts. Safe for concurrent use.
@@ -171,11 +179,12 @@ func On(t testing.TB, store table.Table, clock *Clock) *World {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.System = local.New(local.Ground{
+	w.ground = local.Ground{
 		Table: store, Sealer: key, CursorKey: key.Derive("cursors"), Hasher: hasher, Sender: w.Mail, Now: clock.Now, Random: rand.Reader,
 		Log:     slog.New(slog.NewJSONHandler(w.Log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		BaseURL: BaseURL, Sessions: session.Lifetimes{Idle: 15 * time.Minute, Longest: 12 * time.Hour},
-	})
+	}
+	w.System = local.New(w.ground)
 	return w
 }
 

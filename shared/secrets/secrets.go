@@ -19,6 +19,8 @@ var (
 	// ErrOtherKey says more of an ErrTampered: the value names another key than
 	// the one at hand.
 	ErrOtherKey = errors.New("secrets: sealed with another key")
+	// ErrUnavailable says that whoever keeps the key did not answer; retry later.
+	ErrUnavailable = errors.New("secrets: the key's keeper did not answer")
 	// ErrUnbound says that Seal or Open was given no id to bind the value to.
 	ErrUnbound = errors.New("secrets: no id to bind the value to")
 )
@@ -27,8 +29,9 @@ var (
 type Sealer interface {
 	// Seal encrypts plaintext for the id bound, that of the user or item the
 	// value belongs to; sealing the same twice gives different values.
-	// It answers ErrUnbound for an empty id.
+	// It answers ErrUnbound for an empty id, or ErrUnavailable.
 	Seal(ctx context.Context, plaintext []byte, bound string) ([]byte, error)
-	// Open gives the plaintext back, or ErrTampered; ErrUnbound for an empty id.
+	// Open gives the plaintext back, or ErrTampered; ErrUnbound for an empty id;
+	// ErrUnavailable.
 	Open(ctx context.Context, sealed []byte, bound string) ([]byte, error)
 }

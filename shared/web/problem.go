@@ -22,6 +22,7 @@ import (
 	"portcullis.example/shared/input"
 	"portcullis.example/shared/mfa"
 	"portcullis.example/shared/phonesystem"
+	"portcullis.example/shared/secrets"
 	"portcullis.example/shared/session"
 	"portcullis.example/shared/table"
 	"portcullis.example/shared/unlock"
@@ -123,6 +124,7 @@ var known = []struct {
 	{attempt.ErrLocked, http.StatusTooManyRequests, TooManyAttempts},
 	{idempotency.ErrReused, http.StatusUnprocessableEntity, Invalid},
 	{table.ErrUnavailable, http.StatusServiceUnavailable, Unavailable},
+	{secrets.ErrUnavailable, http.StatusServiceUnavailable, Unavailable},
 	{password.ErrBusy, http.StatusServiceUnavailable, Unavailable},
 	{context.DeadlineExceeded, http.StatusServiceUnavailable, Unavailable},
 	{context.Canceled, http.StatusServiceUnavailable, Unavailable},

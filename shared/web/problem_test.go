@@ -18,6 +18,7 @@ import (
 	"portcullis.example/shared/account/password"
 	"portcullis.example/shared/attempt"
 	"portcullis.example/shared/input"
+	"portcullis.example/shared/secrets"
 	"portcullis.example/shared/session"
 	"portcullis.example/shared/table"
 	"portcullis.example/shared/unlock"
@@ -41,6 +42,7 @@ func TestProblemOf(t *testing.T) {
 		{password.ErrTooShort, 422, Invalid, ""},
 		{&attempt.LockedError{RetryAfter: 90*time.Second + time.Millisecond}, 429, TooManyAttempts, "91"},
 		{fmt.Errorf("inner secret: %w", table.ErrUnavailable), 503, Unavailable, "2"},
+		{fmt.Errorf("inner secret: %w", secrets.ErrUnavailable), 503, Unavailable, "2"},
 		{fmt.Errorf("inner secret: %w", password.ErrBusy), 503, Unavailable, "2"},
 		{context.DeadlineExceeded, 503, Unavailable, "2"},
 		{errors.New("inner secret"), 500, Internal, ""},

@@ -8,11 +8,17 @@ import (
 	"context"
 	"errors"
 
+	"portcullis.example/shared/ground"
 	"portcullis.example/shared/unlock"
 )
 
 // Function is what a run needs.
 type Function struct{ Book *unlock.Book }
+
+// New makes the function.
+func New(g *ground.Ground) Function {
+	return Function{Book: g.Book}
+}
 
 // Run does what is due, and answers of how many windows it told the end. Errors
 // of single windows are joined; the next run meets them again.

@@ -8,6 +8,7 @@ import (
 	"context"
 
 	"portcullis.example/shared/account"
+	"portcullis.example/shared/ground"
 	"portcullis.example/shared/mail"
 	"portcullis.example/shared/table"
 	"portcullis.example/shared/unlock"
@@ -19,6 +20,11 @@ type Function struct {
 	Directory *account.Directory
 	Book      *unlock.Book
 	Sender    mail.Sender
+}
+
+// New makes the function.
+func New(g *ground.Ground) Function {
+	return Function{Outbox: g.Outbox, Directory: g.Directory, Book: g.Book, Sender: g.Sender}
 }
 
 // post hands letters in.

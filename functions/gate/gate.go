@@ -14,6 +14,7 @@ import (
 
 	"portcullis.example/shared/account"
 	"portcullis.example/shared/gatekeeper"
+	"portcullis.example/shared/ground"
 	"portcullis.example/shared/phonesystem"
 	"portcullis.example/shared/web"
 )
@@ -29,6 +30,11 @@ type Function struct {
 
 // NoticePath is the notice on the phone system's own host.
 const NoticePath = "/.portcullis/notice"
+
+// New makes the function.
+func New(g *ground.Ground, api *web.API, keeper *gatekeeper.Keeper) Function {
+	return Function{API: api, Keeper: keeper, Directory: g.Directory, BaseURL: g.BaseURL}
+}
 
 // Routes adds the function's routes to its API.
 func (f Function) Routes() {

@@ -10,6 +10,7 @@ import (
 
 	"portcullis.example/shared/access"
 	"portcullis.example/shared/account"
+	"portcullis.example/shared/ground"
 	"portcullis.example/shared/mfa"
 	"portcullis.example/shared/session"
 	"portcullis.example/shared/web"
@@ -20,6 +21,11 @@ type Function struct {
 	API  *web.API
 	Desk *session.Desk
 	Now  func() time.Time
+}
+
+// New makes the function.
+func New(g *ground.Ground, api *web.API) Function {
+	return Function{API: api, Desk: g.Desk, Now: g.Now}
 }
 
 // Routes adds the function's routes to its API.

@@ -11,6 +11,7 @@ import (
 
 	"portcullis.example/shared/access"
 	"portcullis.example/shared/gatekeeper"
+	"portcullis.example/shared/ground"
 	"portcullis.example/shared/idempotency"
 	"portcullis.example/shared/phonesystem"
 	"portcullis.example/shared/table"
@@ -29,6 +30,11 @@ type Function struct {
 }
 
 const path = "/v1/phone-systems"
+
+// New makes the function.
+func New(g *ground.Ground, api *web.API) Function {
+	return Function{API: api, Registry: g.Registry, Book: g.Book, Table: g.Table, Log: g.Log}
+}
 
 // Routes adds the function's routes to its API.
 func (f Function) Routes() {

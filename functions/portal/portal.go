@@ -11,6 +11,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"portcullis.example/shared/ground"
 	"portcullis.example/shared/table"
 	"portcullis.example/shared/web"
 )
@@ -22,6 +23,11 @@ var index []byte
 type Function struct {
 	API   *web.API
 	Table table.Table
+}
+
+// New makes the function.
+func New(g *ground.Ground, api *web.API) Function {
+	return Function{API: api, Table: g.Table}
 }
 
 // Routes adds the function's routes to its API.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"portcullis.example/shared/audit"
+	"portcullis.example/shared/ground"
 	"portcullis.example/shared/web"
 )
 
@@ -19,6 +20,11 @@ type Function struct {
 }
 
 const path = "/v1/audit"
+
+// New makes the function.
+func New(g *ground.Ground, api *web.API) Function {
+	return Function{API: api, Journal: g.Journal}
+}
 
 // Routes adds the function's routes to its API.
 func (f Function) Routes() {

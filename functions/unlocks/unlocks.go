@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"time"
 
+	"portcullis.example/shared/ground"
 	"portcullis.example/shared/idempotency"
 	"portcullis.example/shared/unlock"
 	"portcullis.example/shared/web"
@@ -24,6 +25,11 @@ const (
 	path       = "/v1/unlocks"
 	systemPath = "/v1/phone-systems/{id}"
 )
+
+// New makes the function.
+func New(g *ground.Ground, api *web.API) Function {
+	return Function{API: api, Book: g.Book, Now: g.Now}
+}
 
 // Routes adds the function's routes to its API.
 func (f Function) Routes() {

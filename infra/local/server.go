@@ -15,6 +15,7 @@ import (
 	"portcullis.example/infra/local/demo"
 	"portcullis.example/shared/account/password"
 	"portcullis.example/shared/config"
+	"portcullis.example/shared/ground"
 )
 
 // Server is an installation that serves. Make one with Start.
@@ -96,7 +97,7 @@ func (s *Server) build(c config.Config, now func() time.Time) error {
 	if err != nil {
 		return err
 	}
-	s.System = New(Ground{
+	s.System = New(ground.Options{
 		Table: s.folder.Store, Sealer: s.folder.Key, CursorKey: s.folder.Key.Derive("cursors"), Hasher: hasher,
 		Sender: outbox, Now: now, Random: rand.Reader, Log: s.log, BaseURL: c.BaseURL, Sessions: c.Sessions, RestoredAt: c.RestoredAt,
 	})

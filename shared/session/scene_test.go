@@ -14,6 +14,7 @@ import (
 	"portcullis.example/infra/local/localtest"
 	"portcullis.example/shared/account"
 	"portcullis.example/shared/account/password"
+	"portcullis.example/shared/ground"
 	"portcullis.example/shared/mfa"
 	"portcullis.example/shared/mfa/totp"
 	"portcullis.example/shared/secrets"
@@ -30,7 +31,7 @@ type scene struct {
 	path   string // of the store
 	calls  *tabletest.Counting
 	meet   *meeting
-	ground local.Ground
+	ground ground.Options
 	faults *tabletest.Faulty
 	hashes atomic.Int64
 	opened atomic.Int64 // sealed secrets: TOTP codes judged
@@ -94,7 +95,7 @@ func newScene(t *testing.T) *scene {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.ground = local.Ground{
+	s.ground = ground.Options{
 		Table: s.faults, Sealer: watched{key, &s.opened}, CursorKey: key.Derive("cursors"), Hasher: hasher, Sender: s.Mail, Now: clock.Now, Random: rand.Reader,
 		Log:     slog.New(slog.NewJSONHandler(s.Log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		BaseURL: localtest.BaseURL, Sessions: session.Lifetimes{Idle: 15 * time.Minute, Longest: 12 * time.Hour},

@@ -22,6 +22,7 @@ import (
 
 	"portcullis.example/infra/local"
 	"portcullis.example/shared/account/password"
+	"portcullis.example/shared/ground"
 	"portcullis.example/shared/mail"
 	"portcullis.example/shared/secrets/keyfile"
 	"portcullis.example/shared/session"
@@ -96,7 +97,7 @@ type World struct {
 	Log *Log
 	// Hashes counts the password hashes computed.
 	Hashes *Counter
-	ground local.Ground
+	ground ground.Options
 }
 
 // Restore has the world go on as after a restart with its store restored from a
@@ -179,7 +180,7 @@ func On(t testing.TB, store table.Table, clock *Clock) *World {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.ground = local.Ground{
+	w.ground = ground.Options{
 		Table: store, Sealer: key, CursorKey: key.Derive("cursors"), Hasher: hasher, Sender: w.Mail, Now: clock.Now, Random: rand.Reader,
 		Log:     slog.New(slog.NewJSONHandler(w.Log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		BaseURL: BaseURL, Sessions: session.Lifetimes{Idle: 15 * time.Minute, Longest: 12 * time.Hour},

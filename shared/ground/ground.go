@@ -1,0 +1,87 @@
+// Package ground is what every function stands on: the services of the domain,
+// put together the same way for the one process on one machine and for each
+// deployed function. It guarantees that putting them together asks nothing of
+// the store, the network or the clock.
+package ground
+
+import (
+	"io"
+	"log/slog"
+	"time"
+
+	"portcullis.example/shared/account"
+	"portcullis.example/shared/account/password"
+	"portcullis.example/shared/attempt"
+	"portcullis.example/shared/audit"
+	"portcullis.example/shared/gatekeeper"
+	"portcullis.example/shared/mail"
+	"portcullis.example/shared/mfa"
+	"portcullis.example/shared/phonesystem"
+	"portcullis.example/shared/secrets"
+	"portcullis.example/shared/session"
+	"portcullis.example/shared/table"
+	"portcullis.example/shared/token"
+	"portcullis.example/shared/unlock"
+	"portcullis.example/shared/web"
+)
+
+// Options are what everything rests on. One machine needs all of it; a deployed
+// function has what it uses.
+type Options struct {
+	Table  table.Table
+	Sealer secrets.Sealer
+	// CursorKey authenticates the cursors of lists.
+	CursorKey []byte
+	Hasher    *password.Hasher
+	Sender    mail.Sender
+	Now       func() time.Time
+	Random    io.Reader
+	Log       *slog.Logger
+	// BaseURL is the control portal's, without a slash at its end.
+	BaseURL  string
+	Sessions session.Lifetimes
+	// RestoredAt is when the store was last restored; zero: never.
+	RestoredAt time.Time
+}
+
+// Ground is the services. Make one with New; they are safe for concurrent use.
+type Ground struct {
+	Options
+	IDs       *token.IDs
+	Journal   *audit.Journal
+	Outbox    *mail.Outbox
+	Directory *account.Directory
+	Desk      *session.Desk
+	Registry  *phonesystem.Registry
+	Book      *unlock.Book
+}
+
+// New puts the services together.
+func New(o Options) *Ground {
+	ids := token.NewIDs(o.Now, o.Random)
+	journal := &audit.Journal{Table: o.Table, Now: o.Now, IDs: ids}
+	outbox := &mail.Outbox{Table: o.Table, Sealer: o.Sealer, IDs: ids, Now: o.Now}
+	directory := &account.Directory{
+		Journal: journal, Outbox: outbox, Hasher: o.Hasher, Passwords: password.NewPolicy(), Random: o.Random, BaseURL: o.BaseURL, RestoredAt: o.RestoredAt,
+	}
+	return &Ground{
+		Options: o, IDs: ids, Journal: journal, Outbox: outbox, Directory: directory,
+		Desk: &session.Desk{
+			Journal: journal, Directory: directory, Hasher: o.Hasher, Guard: attempt.Guard{Table: o.Table},
+			Factors: mfa.Keeper{Sealer: o.Sealer, Random: o.Random, RestoredAt: o.RestoredAt},
+			Random:  o.Random, Lifetimes: o.Sessions, RestoredAt: o.RestoredAt,
+		},
+		Registry: &phonesystem.Registry{Journal: journal, Outbox: outbox, Random: o.Random},
+		Book:     &unlock.Book{Journal: journal, Random: o.Random, RestoredAt: o.RestoredAt},
+	}
+}
+
+// API makes an API without routes.
+func (g *Ground) API() *web.API {
+	return web.New(web.Options{BaseURL: g.BaseURL, Desk: g.Desk, IDs: g.IDs, Log: g.Log, CursorKey: g.CursorKey})
+}
+
+// Keeper makes a keeper, which remembers what it has met: one a process.
+func (g *Ground) Keeper() *gatekeeper.Keeper {
+	return gatekeeper.New(gatekeeper.Options{Journal: g.Journal, Random: g.Random, Log: g.Log, BaseURL: g.BaseURL, RestoredAt: g.RestoredAt})
+}

@@ -38,6 +38,11 @@ func (f Function) Deliver(ctx context.Context) (int, error) {
 	return f.Outbox.Deliver(ctx, post{f.Sender, f.Directory})
 }
 
+// DeliverOne sends the letter at a key, if it has not been sent.
+func (f Function) DeliverOne(ctx context.Context, letter table.Key) error {
+	return f.Outbox.DeliverOne(ctx, letter, post{f.Sender, f.Directory})
+}
+
 // Removed takes an item that the store removed because it had expired.
 func (f Function) Removed(ctx context.Context, item table.Item) error {
 	return f.Book.Removed(ctx, item)

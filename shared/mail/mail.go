@@ -129,6 +129,20 @@ func (o *Outbox) Deliver(ctx context.Context, post Post) (sent int, err error) {
 	return sent, err
 }
 
+// DeliverOne hands one letter to post as soon as it is known of. One that is gone
+// or that another courier has is no error: Deliver sees to what is left.
+func (o *Outbox) DeliverOne(ctx context.Context, key table.Key, post Post) error {
+	item, err := o.Table.Get(ctx, key)
+	switch {
+	case errors.Is(err, table.ErrNotFound) || err == nil && item.Due.After(o.Now()):
+		return nil
+	case err != nil:
+		return err
+	}
+	_, err = o.deliver(ctx, item, post)
+	return err
+}
+
 func (o *Outbox) deliver(ctx context.Context, item table.Item, post Post) (done bool, err error) {
 	// Put off before it is sent: whoever else sees it now loses, and after a
 	// crash it is due again.

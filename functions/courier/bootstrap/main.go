@@ -1,0 +1,13 @@
+// Command bootstrap is the courier as Lambda runs it, on the table's stream and
+// on a schedule.
+package main
+
+import (
+	"portcullis.example/functions/courier"
+	"portcullis.example/shared/ground"
+	"portcullis.example/shared/stack"
+)
+
+func main() {
+	stack.Run(func(g *ground.Ground) any { return stack.Stream(courier.New(g), g.Log) }, stack.Key, stack.Mail)
+}

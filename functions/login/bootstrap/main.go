@@ -1,0 +1,13 @@
+// Command bootstrap is the login function as Lambda runs it.
+package main
+
+import (
+	"portcullis.example/functions/login"
+	"portcullis.example/shared/ground"
+	"portcullis.example/shared/stack"
+	"portcullis.example/shared/web"
+)
+
+func main() {
+	stack.Serve(func(g *ground.Ground, api *web.API) { login.New(g, api).Routes() }, stack.Key, stack.Passwords)
+}

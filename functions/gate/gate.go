@@ -156,7 +156,7 @@ func (f Function) showPass(w http.ResponseWriter, r *http.Request) {
 		f.refusePass(w, r, system, err)
 		return
 	}
-	f.writePage(w, http.StatusOK, passPage, passText{System: system.Name, User: email, Ticket: v.Ticket})
+	f.writePage(w, http.StatusOK, passText{System: system.Name, User: email, Ticket: v.Ticket}.page())
 }
 
 func (f Function) admit(w http.ResponseWriter, r *http.Request) {
@@ -176,7 +176,7 @@ func (f Function) admit(w http.ResponseWriter, r *http.Request) {
 	var other *gatekeeper.OtherPassError
 	switch {
 	case errors.As(err, &other):
-		f.writePage(w, http.StatusConflict, passPage, passText{User: other.User, Holder: other.Holder, Ticket: v.Ticket})
+		f.writePage(w, http.StatusConflict, passText{User: other.User, Holder: other.Holder, Ticket: v.Ticket}.page())
 	case err != nil:
 		f.refusePass(w, r, admitted.System, err)
 	default:

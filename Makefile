@@ -17,7 +17,7 @@ MAIN        := ./infra/local/portcullis
 export GOFLAGS := $(filter-out -buildvcs%,$(shell $(GO) env GOFLAGS)) -buildvcs=false
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test engines format vet tests fuzz bench mutants vulncheck clean
+.PHONY: help run build test openapi engines format vet tests fuzz bench mutants vulncheck clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,6 +28,9 @@ run: build ## start everything in one process; ARGS="-addr 127.0.0.1:9090" hands
 
 build: ## build bin/portcullis
 	@$(GO) build -trimpath -o bin/portcullis $(MAIN)
+
+openapi: ## write functions/portal/openapi.json anew, after a change of routes
+	@$(GO) run ./infra/local/openapi > .openapi.draft && mv .openapi.draft functions/portal/openapi.json
 
 test: engines format vet tests ## formatting, vet, staticcheck, and all tests, under the race detector if there is a C compiler
 

@@ -1,13 +1,18 @@
-// Package portal is the function that serves the control portal's own pages
-// and tells whether it is up. It guarantees that its pages load nothing from
-// elsewhere. The portal's application is not built yet: its one page says how
+// Package portal is the function that serves the control portal's own pages and
+// the description of the API, and tells whether it is up. It guarantees that its
+// pages load nothing from elsewhere, and that whatever no function answers is
+// refused as it is where all of them are one process. The portal's application is not built yet: its one page says how
 // to go on by the API.
 package portal
 
 import (
+	"bytes"
 	"context"
 	_ "embed"
+	"encoding/json"
+	"fmt"
 	"net/http"
+	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -19,15 +24,25 @@ import (
 //go:embed index.html
 var index []byte
 
+// document is what `make openapi` writes; a test holds it to the routes.
+//
+//go:embed openapi.json
+var document []byte
+
+// DocumentURL is the control portal in the document, in place of the real one.
+const DocumentURL = "https://portal.example"
+
 // Function is what the routes need.
 type Function struct {
 	API   *web.API
 	Table table.Table
+	// BaseURL is the control portal's, which the document names.
+	BaseURL string
 }
 
 // New makes the function.
 func New(g *ground.Ground, api *web.API) Function {
-	return Function{API: api, Table: g.Table}
+	return Function{API: api, Table: g.Table, BaseURL: g.BaseURL}
 }
 
 // Routes adds the function's routes to its API.
@@ -37,7 +52,34 @@ func (f Function) Routes() {
 		Tags: []string{"Portal"}, Responses: map[string]*huma.Response{"200": {Description: "a page"}},
 	}
 	f.API.Handle(page, http.HandlerFunc(serve))
+	f.API.Handle(&huma.Operation{
+		OperationID: "openapi", Method: http.MethodGet, Path: "/openapi.json", Summary: "This document",
+		Tags: []string{"Portal"}, Responses: map[string]*huma.Response{"200": {Description: "the OpenAPI document"}},
+	}, http.HandlerFunc(f.describe))
 	web.Register(f.API, web.Route{Method: http.MethodGet, Path: "/healthz", ID: "health", Summary: "Is the service up, and its store?", Tag: "Portal", Public: true}, f.health)
+}
+
+// Elsewhere makes the API the one that is asked for whatever no other function
+// answers. Errors: that the document can't be read.
+func (f Function) Elsewhere() error {
+	var described struct {
+		Paths map[string]map[string]any `json:"paths"`
+	}
+	if err := json.Unmarshal(document, &described); err != nil {
+		return fmt.Errorf("portal: %w", err)
+	}
+	for path, methods := range described.Paths {
+		for method := range methods {
+			f.API.Elsewhere(strings.ToUpper(method), path)
+		}
+	}
+	return nil
+}
+
+func (f Function) describe(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "application/json")
+	// A browser that went away has no use for the rest.
+	_, _ = w.Write(bytes.ReplaceAll(document, []byte(DocumentURL), []byte(f.BaseURL)))
 }
 
 func serve(w http.ResponseWriter, _ *http.Request) {

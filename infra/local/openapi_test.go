@@ -103,7 +103,7 @@ func contract() map[string]string {
 		"GET /v1/unlocks": "session", "GET /v1/unlocks/{id}": "session", "DELETE /v1/unlocks/{id}": "session",
 		"POST /v1/unlocks/{id}/extend": "session", "POST /v1/unlocks/{id}/pass": "session",
 		"GET /v1/gate/decision": "gateKey", "GET /v1/gate/pass": "gateKey", "POST /v1/gate/pass": "gateKey", "GET /v1/gate/notice": "gateKey",
-		"GET /v1/audit": "session", "GET /healthz": "", "GET /": "",
+		"GET /v1/audit": "session", "GET /healthz": "", "GET /": "", "GET /openapi.json": "",
 	}
 }
 
@@ -206,6 +206,18 @@ func (d openapi) walk(at string, value any, visit func(string, map[string]any)) 
 }
 
 var secret = regexp.MustCompile(`pc[a-z]_[0-9A-Z]+_|\$argon2id|[a-z2-7]{52}`)
+
+// What the portal embeds is what the code declares, at the portal's own address.
+func TestOpenAPIIsTheCommitted(t *testing.T) {
+	w := localtest.New(t)
+	declared, err := w.Document()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a := w.Must(http.StatusOK, localtest.Request{Method: "GET", Path: "/openapi.json"}); a.Body != string(declared) {
+		t.Error("functions/portal/openapi.json is not what the code declares: run `make openapi`")
+	}
+}
 
 func TestOpenAPIShowsNoSecret(t *testing.T) {
 	w := localtest.New(t)

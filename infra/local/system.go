@@ -6,6 +6,9 @@
 package local
 
 import (
+	"bytes"
+	"encoding/json"
+
 	"portcullis.example/functions/auditor"
 	"portcullis.example/functions/courier"
 	"portcullis.example/functions/gate"
@@ -40,4 +43,18 @@ func New(o ground.Options) *System {
 	reports.New(g, s.API).Routes()
 	portal.New(g, s.API).Routes()
 	return s
+}
+
+// Document is the OpenAPI document of all routes, a line for each part of it.
+func (s *System) Document() ([]byte, error) {
+	compact, err := s.API.OpenAPI().MarshalJSON()
+	if err != nil {
+		return nil, err
+	}
+	var out bytes.Buffer
+	if err := json.Indent(&out, compact, "", " "); err != nil {
+		return nil, err
+	}
+	out.WriteByte('\n')
+	return out.Bytes(), nil
 }

@@ -108,10 +108,12 @@ func (s *Stack) at(name string) (at service, err error) {
 }
 
 // Serve starts a function that answers API Gateway. It does not return.
-func Serve(routes func(*ground.Ground, *web.API), parts ...Part) {
+func Serve(routes func(*ground.Ground, *web.API) error, parts ...Part) {
 	g := opened(parts)
 	api := g.API()
-	routes(g, api)
+	if err := routes(g, api); err != nil {
+		end(err)
+	}
 	lambda.Start(lambdahttp.New(api).Handle)
 }
 
@@ -123,8 +125,12 @@ func Run(handler func(*ground.Ground) any, parts ...Part) { lambda.Start(handler
 func opened(parts []Part) *ground.Ground {
 	g, err := Open(os.LookupEnv, slog.New(slog.NewJSONHandler(os.Stderr, nil)), parts...)
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "portcullis:", err)
-		os.Exit(1)
+		end(err)
 	}
 	return g
+}
+
+func end(err error) {
+	fmt.Fprintln(os.Stderr, "portcullis:", err)
+	os.Exit(1)
 }

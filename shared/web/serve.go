@@ -139,7 +139,10 @@ func unclean(r *http.Request) bool {
 // is allowed, or its redirect to the clean path as the 404 that it is.
 func (a *API) unrouted(handler http.Handler, w http.ResponseWriter, r *http.Request) {
 	heard := &statusOnly{header: http.Header{}}
-	handler.ServeHTTP(heard, r)
+	if handler.ServeHTTP(heard, r); heard.status == http.StatusNotFound {
+		handler, _ = a.elsewhere.Handler(r)
+		handler.ServeHTTP(heard, r)
+	}
 	p := a.fail(r.Context(), errNoRoute)
 	if allow := heard.header.Get("Allow"); heard.status == http.StatusMethodNotAllowed {
 		w.Header().Set("Allow", allow)

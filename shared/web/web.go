@@ -44,6 +44,8 @@ type API struct {
 	log  *slog.Logger
 	// bare are the routes that pay for nothing but themselves.
 	bare map[bareRoute]http.Handler
+	// elsewhere are the routes that others answer; they serve nothing here.
+	elsewhere *http.ServeMux
 	// headers are securing's, shared by all answers: never appended to.
 	headers http.Header
 
@@ -51,7 +53,7 @@ type API struct {
 	Cursors Cursors
 }
 
-// New makes an API without routes, but for /openapi.json.
+// New makes an API without routes.
 func New(o Options) *API {
 	mux := http.NewServeMux()
 	config := huma.Config{
@@ -67,7 +69,6 @@ func New(o Options) *API {
 				},
 			},
 		},
-		OpenAPIPath:                  "/openapi",
 		Formats:                      map[string]huma.Format{"application/json": strictJSON(), "json": strictJSON()},
 		DefaultFormat:                "application/json",
 		RejectUnknownQueryParameters: true,
@@ -78,7 +79,7 @@ func New(o Options) *API {
 	cookies := newCookies(o.BaseURL)
 	return &API{
 		API: humago.New(mux, config), mux: mux, desk: o.Desk, ids: o.IDs, log: o.Log,
-		bare: map[bareRoute]http.Handler{}, headers: securing(cookies.secure), Cookies: cookies, Cursors: Cursors{key: o.CursorKey},
+		bare: map[bareRoute]http.Handler{}, elsewhere: http.NewServeMux(), headers: securing(cookies.secure), Cookies: cookies, Cursors: Cursors{key: o.CursorKey},
 	}
 }
 
@@ -140,6 +141,16 @@ type bareRoute struct{ method, path string }
 func (a *API) HandleBare(op *huma.Operation, handler http.Handler) {
 	a.bare[bareRoute{op.Method, op.Path}] = handler
 	a.Handle(op, handler)
+}
+
+// Elsewhere names a route that another function of the installation answers.
+// Asked for its path with a method that it does not take, this API says which it
+// takes, as one that had the route would.
+func (a *API) Elsewhere(method, path string) {
+	if strings.HasSuffix(path, "/") {
+		path += "{$}"
+	}
+	a.elsewhere.Handle(method+" "+path, http.NotFoundHandler())
 }
 
 // Secure sets the headers that keep a browser safe.

@@ -9,5 +9,8 @@ import (
 )
 
 func main() {
-	stack.Serve(func(g *ground.Ground, api *web.API) { gate.New(g, api, g.Keeper()).Routes() })
+	stack.Serve(func(g *ground.Ground, api *web.API) error {
+		gate.New(g, api, g.Keeper()).Routes()
+		return nil
+	})
 }

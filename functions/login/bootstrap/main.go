@@ -9,5 +9,8 @@ import (
 )
 
 func main() {
-	stack.Serve(func(g *ground.Ground, api *web.API) { login.New(g, api).Routes() }, stack.Key, stack.Passwords)
+	stack.Serve(func(g *ground.Ground, api *web.API) error {
+		login.New(g, api).Routes()
+		return nil
+	}, stack.Key, stack.Passwords)
 }

@@ -9,5 +9,8 @@ import (
 )
 
 func main() {
-	stack.Serve(func(g *ground.Ground, api *web.API) { phonesystems.New(g, api).Routes() }, stack.Cursors, stack.Key)
+	stack.Serve(func(g *ground.Ground, api *web.API) error {
+		phonesystems.New(g, api).Routes()
+		return nil
+	}, stack.Cursors, stack.Key)
 }

@@ -9,5 +9,9 @@ import (
 )
 
 func main() {
-	stack.Serve(func(g *ground.Ground, api *web.API) { portal.New(g, api).Routes() })
+	stack.Serve(func(g *ground.Ground, api *web.API) error {
+		f := portal.New(g, api)
+		f.Routes()
+		return f.Elsewhere()
+	})
 }

@@ -9,5 +9,8 @@ import (
 )
 
 func main() {
-	stack.Serve(func(g *ground.Ground, api *web.API) { reports.New(g, api).Routes() }, stack.Cursors)
+	stack.Serve(func(g *ground.Ground, api *web.API) error {
+		reports.New(g, api).Routes()
+		return nil
+	}, stack.Cursors)
 }

@@ -108,6 +108,7 @@ func edgeBreaches() []breach {
 			"functions/gate/bootstrap/deep/d.go":    importing("deep", lambda),
 			"shared/table/dynamo/d.go":              importing("dynamo", sdk),
 			"shared/secrets/kms/k.go":               importing("kms", sdk),
+			"shared/stack/s.go":                     importing("stack", sdk),
 			"shared/mail/ses/s.go":                  importing("ses", sdk),
 			"shared/lambdahttp/l.go":                importing("lambdahttp", lambda, proxy),
 			"functions/gate/bootstrap/main.go":      importing("main", lambda),

@@ -57,6 +57,17 @@ type Factors struct {
 	LastStep int64 `json:"last_step"`
 	// Recovery are the hashes of the unused recovery codes.
 	Recovery []token.Hash `json:"recovery,omitempty"`
+	// RecoveryAt is when they were made.
+	RecoveryAt time.Time `json:"recovery_at,omitzero"`
+}
+
+// recoveryMade is when the recovery codes were made: those from before that was
+// noted came with the authenticator.
+func (f Factors) recoveryMade() time.Time {
+	if f.RecoveryAt.IsZero() {
+		return f.TOTP.EnrolledAt
+	}
+	return f.RecoveryAt
 }
 
 // Authenticator is a confirmed TOTP secret.
@@ -132,7 +143,7 @@ func (k Keeper) Verify(ctx context.Context, user string, f Factors, proof Proof,
 	switch {
 	case !slices.Contains(f.Methods(), proof.Method):
 		return f, ErrNotEnrolled
-	case proof.Method == RecoveryCode && f.TOTP.EnrolledAt.Before(k.RestoredAt):
+	case proof.Method == RecoveryCode && f.recoveryMade().Before(k.RestoredAt):
 		return f, ErrWrong // which of them were spent is not known any more
 	case proof.Method == RecoveryCode:
 		return f.spend(proof.Code)
@@ -219,7 +230,7 @@ func (k Keeper) Confirm(ctx context.Context, user string, f Factors, sealed []by
 	if err != nil {
 		return f, nil, err
 	}
-	f.Recovery = nil
+	f.Recovery, f.RecoveryAt = nil, now
 	for _, code := range codes {
 		f.Recovery = append(f.Recovery, recoveryHash(code))
 	}

@@ -40,3 +40,30 @@ func TestAttack46LastStepRises(t *testing.T) {
 		}
 	})
 }
+
+// Recovery codes count from when they were made, whatever the authenticator's
+// age: one that is replaced after a restore brings no spent code back, and new
+// codes of an old authenticator work.
+func TestAttack46RecoveryCodesByTheirAge(t *testing.T) {
+	k := newKeeper(t)
+	f, _, codes := enrolled(t, k)
+	k.RestoredAt = start.Add(time.Hour)
+	for name, c := range map[string]struct {
+		authenticator, codes time.Time
+		works                bool
+	}{
+		"both from before":          {start, start, false},
+		"from before it was noted":  {start, time.Time{}, false},
+		"an authenticator replaced": {start.Add(2 * time.Hour), start, false},
+		"codes made anew":           {start, start.Add(2 * time.Hour), true},
+		"at that very second":       {start, k.RestoredAt, true},
+	} {
+		f := f
+		f.TOTP = &mfa.Authenticator{Sealed: f.TOTP.Sealed, EnrolledAt: c.authenticator}
+		f.RecoveryAt = c.codes
+		_, err := k.Verify(context.Background(), alice.ID, f, mfa.Proof{Method: mfa.RecoveryCode, Code: codes[0]}, start.Add(3*time.Hour))
+		if works := err == nil; works != c.works {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

@@ -13,6 +13,7 @@ import (
 	"log/slog"
 	"os"
 
+	"github.com/aws/aws-lambda-go/events"
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -115,6 +116,29 @@ func Serve(routes func(*ground.Ground, *web.API) error, parts ...Part) {
 		end(err)
 	}
 	lambda.Start(lambdahttp.New(api).Handle)
+}
+
+// ServeThen is Serve for a function that has something to do after answers have
+// gone out.
+func ServeThen(routes func(*ground.Ground, *web.API) (After, error), parts ...Part) {
+	g := opened(parts)
+	api := g.API()
+	after, err := routes(g, api)
+	if err != nil {
+		end(err)
+	}
+	x := newExtension(os.Getenv("AWS_LAMBDA_RUNTIME_API"), after, now, g.Log)
+	ctx := context.Background()
+	id, err := x.register(ctx)
+	if err != nil {
+		end(err)
+	}
+	go func() { end(x.run(ctx, id)) }() // the Runtime API is gone, and the function with it
+	adapter := lambdahttp.New(api)
+	lambda.Start(func(ctx context.Context, event events.APIGatewayV2HTTPRequest) (events.APIGatewayV2HTTPResponse, error) {
+		defer x.done()
+		return adapter.Handle(ctx, event)
+	})
 }
 
 // Run starts a function that takes other events, by whatever lambda.Start takes

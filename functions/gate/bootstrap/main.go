@@ -9,8 +9,9 @@ import (
 )
 
 func main() {
-	stack.Serve(func(g *ground.Ground, api *web.API) error {
-		gate.New(g, api, g.Keeper()).Routes()
-		return nil
+	stack.ServeThen(func(g *ground.Ground, api *web.API) (stack.After, error) {
+		keeper := g.Keeper()
+		gate.New(g, api, keeper).Routes()
+		return keeper.Flush, nil
 	})
 }

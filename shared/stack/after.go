@@ -1,0 +1,104 @@
+package stack
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+)
+
+// After is what a function does once an answer has gone out, at most once every
+// afterEvery: an answer never waits for it.
+type After func(context.Context) error
+
+const (
+	afterEvery  = time.Minute
+	afterWithin = 5 * time.Second
+)
+
+// extension is an internal extension of a function: Lambda freezes the process
+// when the answer has gone out *and* the extension asks for the next event, so
+// what is done in between holds up nobody (AWS, "Lambda Extensions API").
+type extension struct {
+	api      string // host and port of the Runtime API
+	after    After
+	now      func() time.Time
+	log      *slog.Logger
+	answered chan struct{} // one token for each answer
+}
+
+func newExtension(api string, after After, now func() time.Time, log *slog.Logger) *extension {
+	return &extension{api: api, after: after, now: now, log: log, answered: make(chan struct{}, 1)}
+}
+
+// errExtension says that the Runtime API did not answer as it should.
+var errExtension = errors.New("stack: the extensions API")
+
+const (
+	extensionPath   = "/2020-01-01/extension/"
+	extensionName   = "portcullis-after"
+	extensionID     = "Lambda-Extension-Identifier"
+	extensionEvents = `{"events":["INVOKE"]}`
+)
+
+// register must be done before the function asks for its first event.
+func (x *extension) register(ctx context.Context) (id string, err error) {
+	header := http.Header{"Lambda-Extension-Name": {extensionName}}
+	answer, err := x.ask(ctx, http.MethodPost, "register", header, extensionEvents)
+	if err != nil {
+		return "", err
+	}
+	return answer.Get(extensionID), nil
+}
+
+// run waits for events until ctx ends or the Runtime API does.
+func (x *extension) run(ctx context.Context, id string) error {
+	last := x.now()
+	for {
+		if _, err := x.ask(ctx, http.MethodGet, "event/next", http.Header{extensionID: {id}}, ""); err != nil {
+			return err
+		}
+		select {
+		case <-x.answered:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		if x.now().Sub(last) < afterEvery {
+			continue
+		}
+		last = x.now()
+		within, cancel := context.WithTimeout(ctx, afterWithin)
+		if err := x.after(within); err != nil {
+			x.log.WarnContext(ctx, "what follows an answer failed", slog.Any("error", err))
+		}
+		cancel()
+	}
+}
+
+func (x *extension) ask(ctx context.Context, method, path string, header http.Header, body string) (answer http.Header, err error) {
+	r, err := http.NewRequestWithContext(ctx, method, "http://"+x.api+extensionPath+path, bytes.NewBufferString(body))
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errExtension, err)
+	}
+	r.Header = header
+	res, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errExtension, err)
+	}
+	defer func() { err = errors.Join(err, res.Body.Close()) }()
+	if res.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("%w: %s answers %s", errExtension, path, res.Status)
+	}
+	return res.Header, nil
+}
+
+// done notes that an answer has been made.
+func (x *extension) done() {
+	select {
+	case x.answered <- struct{}{}:
+	default: // one that nobody has taken stands for both
+	}
+}

@@ -9,6 +9,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"iter"
 	"net/mail"
 	"slices"
 	"strings"
@@ -218,19 +219,30 @@ func (d *Directory) Partner(ctx context.Context, id string) (Partner, error) {
 }
 
 // AdministratorEmails lists where mail to a partner's administrators goes.
-func (d *Directory) AdministratorEmails(ctx context.Context, partner string) ([]string, error) {
-	var emails []string
-	for item, err := range d.Journal.Table.List(ctx, table.Range{Partition: administratorKey(partner, "x").Partition}) {
-		if err != nil {
-			return nil, err
-		}
-		entry, err := table.Decode[struct {
-			Email string `json:"email"`
-		}](item)
-		if err != nil {
-			return nil, err
-		}
-		emails = append(emails, entry.Email)
+func (d *Directory) AdministratorEmails(ctx context.Context, partner string) (emails []string, err error) {
+	for _, email := range d.administrators(ctx, partner, &err) {
+		emails = append(emails, email)
 	}
-	return emails, nil
+	return emails, err
+}
+
+// administrators yields a partner's by user, with their addresses. It ends with
+// the first error, which is put into failed.
+func (d *Directory) administrators(ctx context.Context, partner string, failed *error) iter.Seq2[string, string] {
+	*failed = nil
+	return func(yield func(user, email string) bool) {
+		for item, err := range d.Journal.Table.List(ctx, table.Range{Partition: administratorKey(partner, "x").Partition}) {
+			var entry struct {
+				Email string `json:"email"`
+			}
+			if err == nil {
+				entry, err = table.Decode[struct {
+					Email string `json:"email"`
+				}](item)
+			}
+			if *failed = err; err != nil || !yield(item.Sort, entry.Email) {
+				return
+			}
+		}
+	}
 }

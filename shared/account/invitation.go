@@ -179,16 +179,10 @@ func (d *Directory) invite(ctx context.Context, partner string, p Person) (Invit
 // elsewhere already, a mail that says so instead of a link that could not work.
 // The token is stored all the same, so that nothing else differs.
 func (d *Directory) invitation(ctx context.Context, user User, now time.Time) (link string, writes []table.Write, err error) {
-	secret, err := token.New(d.Random, token.Invitation, user.ID)
+	link, write, err := d.newInvitation(user, now)
 	if err != nil {
 		return "", nil, err
 	}
-	item, err := table.Encode(invitationKey(user.ID), "invitation", invitation{Hash: token.HashOf(secret)})
-	if err != nil {
-		return "", nil, err
-	}
-	item.Expires = now.Add(InvitationKept)
-	link = d.BaseURL + "/#accept?token=" + secret
 	letter := outbox.Letter{To: user.Email, Subject: "You are invited to Portcullis", Text: fmt.Sprintf(invitationText, link)}
 	_, err = d.Journal.Table.Get(ctx, EmailKey(user.Email))
 	switch {
@@ -198,7 +192,18 @@ func (d *Directory) invitation(ctx context.Context, user User, now time.Time) (l
 		return "", nil, err
 	}
 	post, err := d.Outbox.Post(ctx, letter)
-	return link, []table.Write{table.Put(item, table.Always()), post}, err
+	return link, []table.Write{write, post}, err
+}
+
+// newInvitation makes the token, which replaces an earlier one.
+func (d *Directory) newInvitation(user User, now time.Time) (link string, write table.Write, err error) {
+	secret, err := token.New(d.Random, token.Invitation, user.ID)
+	if err != nil {
+		return "", table.Write{}, err
+	}
+	item, err := table.Encode(invitationKey(user.ID), "invitation", invitation{Hash: token.HashOf(secret)})
+	item.Expires = now.Add(InvitationKept)
+	return d.BaseURL + "/#accept?token=" + secret, table.Put(item, table.Always()), err
 }
 
 const invitationText = `Hello,

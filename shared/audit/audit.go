@@ -29,9 +29,10 @@ const (
 	MFAEnrolled        Action = "mfa.enrolled"
 	InvitationAccepted Action = "invitation.accepted"
 
-	OperatorInvited Action = "operator.invited"
-	PartnerCreated  Action = "partner.created"
-	UserInvited     Action = "user.invited"
+	OperatorInvited   Action = "operator.invited"
+	OperatorRecovered Action = "operator.recovered"
+	PartnerCreated    Action = "partner.created"
+	UserInvited       Action = "user.invited"
 
 	PhoneSystemCreated Action = "phone_system.created"
 	PhoneSystemChanged Action = "phone_system.changed"

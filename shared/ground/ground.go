@@ -5,6 +5,7 @@
 package ground
 
 import (
+	"context"
 	"io"
 	"log/slog"
 	"time"
@@ -34,6 +35,8 @@ type Options struct {
 	CursorKey []byte
 	Hasher    *password.Hasher
 	Sender    mail.Sender
+	// MailReady says whether mail reaches everybody; nil: it need not be asked.
+	MailReady func(context.Context) error
 	Now       func() time.Time
 	Random    io.Reader
 	Log       *slog.Logger

@@ -43,6 +43,9 @@ type Letter struct {
 	Reached []string `json:"reached,omitempty"`
 }
 
+// ErrNotReady says that mail would not reach everybody yet, and what to do.
+var ErrNotReady = errors.New("mail is not ready")
+
 // Sender delivers one letter to one address. Errors are retried.
 type Sender interface {
 	Send(ctx context.Context, letter Letter) error

@@ -54,7 +54,8 @@ func Passwords(s *Stack) error {
 	return err
 }
 
-// Mail sends letters through SES, from PORTCULLIS_MAIL_FROM.
+// Mail sends letters through SES, from PORTCULLIS_MAIL_FROM. With
+// PORTCULLIS_PRODUCTION=true it must be out of its sandbox to be ready.
 func Mail(s *Stack) error {
 	from, err := s.need("PORTCULLIS_MAIL_FROM")
 	if err != nil {
@@ -67,6 +68,10 @@ func Mail(s *Stack) error {
 	if err != nil {
 		return err
 	}
-	s.options.Sender = ses.Sender{From: from, Client: sesv2.New(sesv2.Options{Region: at.region, BaseEndpoint: at.endpoint, Credentials: at.credentials})}
+	sender := ses.Sender{From: from, Client: sesv2.New(sesv2.Options{Region: at.region, BaseEndpoint: at.endpoint, Credentials: at.credentials})}
+	s.options.Sender = sender
+	if production, _ := s.getenv("PORTCULLIS_PRODUCTION"); production == "true" {
+		s.options.MailReady = sender.Ready
+	}
 	return nil
 }

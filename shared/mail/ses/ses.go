@@ -6,7 +6,6 @@ package ses
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -17,8 +16,8 @@ import (
 )
 
 // ErrSandbox says that the account may still only write to addresses that it
-// has verified: invitations would not arrive.
-var ErrSandbox = errors.New("SES is still in its sandbox, so mail reaches verified addresses only; request production access in the SES console of this region")
+// has verified: invitations would not arrive. It is a mail.ErrNotReady.
+var ErrSandbox = fmt.Errorf("%w: SES is still in its sandbox, so mail reaches verified addresses only; request production access in the SES console of this region", mail.ErrNotReady)
 
 // Client is what is used of *sesv2.Client.
 type Client interface {

@@ -17,10 +17,10 @@ MAIN        := ./infra/local/portcullis
 export GOFLAGS := $(filter-out -buildvcs%,$(shell $(GO) env GOFLAGS)) -buildvcs=false
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test openapi engines format vet tests fuzz bench mutants vulncheck clean
+.PHONY: help run build test openapi engines format vet tests fuzz bench mutants vulncheck clean verify-deploy recover-operator
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # Not `go run`: that one dies of SIGTERM and leaves the server behind.
 run: build ## start everything in one process; ARGS="-addr 127.0.0.1:9090" hands flags on
@@ -94,3 +94,38 @@ vulncheck: ## look the dependencies up in Go's vulnerability database (needs the
 
 clean: ## remove what was built; the data in .portcullis stay
 	rm -rf bin
+
+# ---- AWS: docs/operations.md tells how to deploy.
+
+DEPLOY := .tools/deploy
+STACK  ?= portcullis
+EMAIL  ?=
+# No account is asked, and nothing is told to anybody.
+OFFLINE := AWS_DEFAULT_REGION=eu-central-1 AWS_EC2_METADATA_DISABLED=true SAM_CLI_TELEMETRY=0
+
+LAMBDA = CGO_ENABLED=0 GOOS=linux GOARCH=$(LAMBDA_ARCH) $(GO) build -tags lambda.norpc -trimpath -ldflags "-s -w -buildid=" $(LAMBDA_FLAGS)
+LAMBDA_ARCH ?= arm64
+
+# What SAM's makefile builder asks for, with ARTIFACTS_DIR set.
+build-LoginFunction build-PhoneSystemsFunction build-UnlocksFunction build-GateFunction build-ReportsFunction build-PortalFunction build-AuditorFunction build-CourierFunction build-InstallerFunction: build-%Function:
+	$(LAMBDA) -o $(ARTIFACTS_DIR)/bootstrap ./functions/$(shell echo $* | tr A-Z a-z)/bootstrap
+
+verify-deploy: $(DEPLOY)/installed ## check the template with SAM and cfn-lint, as it stands and as CloudFormation sees it, and build it
+	$(OFFLINE) $(DEPLOY)/bin/sam validate --lint
+	$(DEPLOY)/bin/cfn-lint template.yaml
+	@mkdir -p .aws-sam
+	$(OFFLINE) $(DEPLOY)/bin/python infra/deploy/transform.py template.yaml > .aws-sam/transformed.json
+	$(DEPLOY)/bin/cfn-lint .aws-sam/transformed.json
+	$(OFFLINE) $(DEPLOY)/bin/sam build
+	$(GO) test -run 'Template|Reproducible' ./infra/checks ./infra/deploy
+
+$(DEPLOY)/installed: infra/deploy/requirements.txt
+	@command -v python3 >/dev/null || { echo "SAM's tools need Python 3.9 or newer"; exit 1; }
+	@rm -rf $(@D) && python3 -m venv $(@D) && $(@D)/bin/pip install -q --disable-pip-version-check -r $<
+	@touch $@
+
+recover-operator: ## a new start for an operator who lost everything: EMAIL=… STACK=portcullis; needs the AWS CLI and rights on the stack
+	@test -n "$(EMAIL)" || { echo "say whose: make recover-operator EMAIL=operator@example.com"; exit 1; }
+	@answer=$$(mktemp) && trap 'rm -f "$$answer"' EXIT && \
+	aws lambda invoke --function-name "$(STACK)-installer:live" --cli-binary-format raw-in-base64-out \
+		--payload '{"action":"recover","email":"$(EMAIL)"}' "$$answer" >/dev/null && cat "$$answer" && echo

@@ -17,7 +17,7 @@ MAIN        := ./infra/local/portcullis
 export GOFLAGS := $(filter-out -buildvcs%,$(shell $(GO) env GOFLAGS)) -buildvcs=false
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test openapi engines format vet tests fuzz bench mutants vulncheck clean verify-deploy recover-operator
+.PHONY: help run build test openapi engines format vet tests fuzz bench mutants vulncheck clean verify-deploy rehearse recover-operator
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -110,14 +110,22 @@ LAMBDA_ARCH ?= arm64
 build-LoginFunction build-PhoneSystemsFunction build-UnlocksFunction build-GateFunction build-ReportsFunction build-PortalFunction build-AuditorFunction build-CourierFunction build-InstallerFunction: build-%Function:
 	$(LAMBDA) -o $(ARTIFACTS_DIR)/bootstrap ./functions/$(shell echo $* | tr A-Z a-z)/bootstrap
 
-verify-deploy: $(DEPLOY)/installed ## check the template with SAM and cfn-lint, as it stands and as CloudFormation sees it, and build it
+verify-deploy: .aws-sam/transformed.json ## check the template with SAM and cfn-lint, as it stands and as CloudFormation sees it, and build it
 	$(OFFLINE) $(DEPLOY)/bin/sam validate --lint
 	$(DEPLOY)/bin/cfn-lint template.yaml
-	@mkdir -p .aws-sam
-	$(OFFLINE) $(DEPLOY)/bin/python infra/deploy/transform.py template.yaml > .aws-sam/transformed.json
 	$(DEPLOY)/bin/cfn-lint .aws-sam/transformed.json
 	$(OFFLINE) $(DEPLOY)/bin/sam build
 	$(GO) test -run 'Template|Reproducible' ./infra/checks ./infra/deploy
+
+# The built functions, for this machine, behind a stand-in for API Gateway and
+# Lambda, on DynamoDB Local: the scenarios, and what each asked of AWS.
+rehearse: engines .aws-sam/transformed.json ## run the built functions through the scenarios and hold them to their permissions
+	$(GO) vet -tags rehearsal ./infra/rehearsal
+	$(GO) test -count=1 -tags rehearsal -timeout 15m ./infra/rehearsal
+
+.aws-sam/transformed.json: template.yaml infra/deploy/transform.py $(DEPLOY)/installed
+	@mkdir -p $(@D)
+	$(OFFLINE) $(DEPLOY)/bin/python infra/deploy/transform.py template.yaml > $@.draft && mv $@.draft $@
 
 $(DEPLOY)/installed: infra/deploy/requirements.txt
 	@command -v python3 >/dev/null || { echo "SAM's tools need Python 3.9 or newer"; exit 1; }

@@ -60,7 +60,7 @@ type place struct {
 func (p place) awsEdge() bool {
 	bootstrap, _ := path.Match("functions/*/bootstrap", p.dir)
 	return bootstrap || slices.ContainsFunc(
-		[]string{"shared/lambdahttp", "shared/table/dynamo", "shared/secrets/kms", "shared/mail/ses", "shared/stack"},
+		[]string{"shared/lambdahttp", "shared/table/dynamo", "shared/secrets/kms", "shared/mail/ses", "shared/stack", "infra/rehearsal"},
 		func(edge string) bool { return under(p.dir, edge) })
 }
 

@@ -5,6 +5,7 @@ usage: transform.py template.yaml
 """
 
 import json
+import logging
 import sys
 
 from samtranslator.translator.transform import transform
@@ -19,6 +20,8 @@ class ManagedPolicies:
 
 
 def main(path):
+    # It warns of features of a deployment that this is not.
+    logging.getLogger("samtranslator").setLevel(logging.ERROR)
     with open(path, encoding="utf-8") as file:
         template = yaml_parse(file.read())
     # What `sam package` does; the transform takes nothing but S3.

@@ -56,7 +56,7 @@ func (x *extension) register(ctx context.Context) (id string, err error) {
 
 // run waits for events until ctx ends or the Runtime API does.
 func (x *extension) run(ctx context.Context, id string) error {
-	last := x.now()
+	var last time.Time // the first answer is followed at once
 	for {
 		if _, err := x.ask(ctx, http.MethodGet, "event/next", http.Header{extensionID: {id}}, ""); err != nil {
 			return err

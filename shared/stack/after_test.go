@@ -66,7 +66,7 @@ func TestAfterAnswers(t *testing.T) {
 	for i, step := range []struct {
 		passes time.Duration
 		want   int
-	}{{0, 0}, {59 * time.Second, 0}, {time.Second, 1}, {0, 1}, {2 * time.Minute, 2}, {time.Second, 2}} {
+	}{{0, 1}, {59 * time.Second, 1}, {time.Second, 2}, {0, 2}, {2 * time.Minute, 3}, {time.Second, 3}} {
 		mu.Lock()
 		now = now.Add(step.passes)
 		before := done

@@ -1,0 +1,280 @@
+//go:build rehearsal
+
+package rehearsal
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os/exec"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// maxAnswer is how large a function's answer may be (AWS, "Lambda quotas").
+const maxAnswer = 6 << 20
+
+var (
+	errTimedOut = errors.New("task timed out")
+	errTooLarge = errors.New("response payload size exceeded the limit")
+	errFunction = errors.New("the function answers an error")
+	errEnded    = errors.New("the function ended")
+)
+
+// function is one Lambda function: as many processes of its binary as it takes
+// to answer what comes at once, each of which answers one event at a time.
+type function struct {
+	name    string
+	binary  string
+	env     []string
+	timeout time.Duration
+
+	mu   sync.Mutex
+	idle []*instance
+	all  []*instance
+}
+
+// invoke has an idle instance answer, or a new one.
+func (f *function) invoke(ctx context.Context, payload []byte) ([]byte, error) {
+	i, err := f.instance()
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, f.timeout)
+	defer cancel()
+	answer, err := i.invoke(ctx, payload, f.timeout)
+	if errors.Is(err, errTimedOut) || errors.Is(err, errEnded) {
+		return nil, errors.Join(err, i.stop())
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.idle = append(f.idle, i)
+	return answer, err
+}
+
+func (f *function) instance() (*instance, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if n := len(f.idle); n > 0 {
+		i := f.idle[n-1]
+		f.idle = f.idle[:n-1]
+		return i, nil
+	}
+	i, err := startInstance(f.name, f.binary, f.env)
+	if err == nil {
+		f.all = append(f.all, i)
+	}
+	return i, err
+}
+
+func (f *function) stop() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var err error
+	for _, i := range f.all {
+		err = errors.Join(err, i.stop())
+	}
+	return err
+}
+
+// settle waits until what follows the answers is done: until then Lambda would
+// not freeze a process.
+func (f *function) settle() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, i := range f.all {
+		i.mu.Lock()
+		extended := i.extended
+		i.mu.Unlock()
+		if !extended {
+			continue
+		}
+		select {
+		case token := <-i.waiting:
+			i.waiting <- token
+		case <-i.ended:
+		}
+	}
+}
+
+// instance is one process and the Runtime API that it alone asks.
+type instance struct {
+	name    string
+	process *exec.Cmd
+	said    safeBuffer
+	server  *http.Server
+	ended   chan struct{}
+	stopped sync.Once
+
+	events  chan invocation // for the function
+	invoked chan struct{}   // for its extension
+	polled  chan struct{}   // closed at the first poll
+	first   sync.Once
+
+	mu       sync.Mutex
+	extended bool
+	waiting  chan struct{} // one token while the extension waits for an event
+	pending  map[string]chan outcome
+	count    int
+}
+
+type invocation struct {
+	id       string
+	payload  []byte
+	deadline time.Time
+}
+
+type outcome struct {
+	body []byte
+	err  error
+}
+
+func startInstance(name, binary string, env []string) (*instance, error) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	i := &instance{
+		name: name, ended: make(chan struct{}), events: make(chan invocation), invoked: make(chan struct{}, 1), polled: make(chan struct{}), waiting: make(chan struct{}, 1),
+		pending: map[string]chan outcome{}, process: exec.Command(binary),
+	}
+	i.server = &http.Server{Handler: i.api(), ReadHeaderTimeout: time.Minute}
+	go func() { _ = i.server.Serve(listener) }() // ends with stop
+	i.process.Env = append([]string{
+		"AWS_LAMBDA_RUNTIME_API=" + listener.Addr().String(), "AWS_LAMBDA_FUNCTION_NAME=" + name, "AWS_LAMBDA_FUNCTION_VERSION=1",
+		"AWS_LAMBDA_FUNCTION_MEMORY_SIZE=256", "AWS_REGION=" + region, "LAMBDA_TASK_ROOT=/", "_HANDLER=bootstrap",
+	}, env...)
+	i.process.Stdout, i.process.Stderr = &i.said, &i.said
+	i.process.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := i.process.Start(); err != nil {
+		return nil, errors.Join(err, i.server.Close())
+	}
+	go func() {
+		_ = i.process.Wait() // killed, or what it said tells
+		close(i.ended)
+	}()
+	return i, nil
+}
+
+func (i *instance) stop() (err error) {
+	i.stopped.Do(func() {
+		if killed := i.process.Process.Kill(); !errors.Is(killed, syscall.ESRCH) && killed != nil && !strings.Contains(killed.Error(), "already finished") {
+			err = killed
+		}
+		<-i.ended
+		err = errors.Join(err, i.server.Close())
+	})
+	return err
+}
+
+func (i *instance) invoke(ctx context.Context, payload []byte, timeout time.Duration) ([]byte, error) {
+	i.mu.Lock()
+	i.count++
+	id := fmt.Sprintf("%s-%d", i.name, i.count)
+	answered := make(chan outcome, 1)
+	i.pending[id] = answered
+	i.mu.Unlock()
+	select {
+	case i.events <- invocation{id, payload, time.Now().Add(timeout)}:
+	case <-i.ended:
+		return nil, fmt.Errorf("%w: %s: %s", errEnded, i.name, i.said.String())
+	case <-ctx.Done():
+		return nil, fmt.Errorf("%w: %s did not ask for its event: %s", errTimedOut, i.name, i.said.String())
+	}
+	i.mu.Lock()
+	extended := i.extended // it has registered before it asked for its first event
+	i.mu.Unlock()
+	if extended {
+		<-i.waiting
+		i.invoked <- struct{}{}
+	}
+	select {
+	case o := <-answered:
+		return o.body, o.err
+	case <-i.ended:
+		return nil, fmt.Errorf("%w: %s: %s", errEnded, i.name, i.said.String())
+	case <-ctx.Done():
+		return nil, fmt.Errorf("%w: %s", errTimedOut, i.name)
+	}
+}
+
+// api is the Runtime API (2018-06-01) and the Extensions API (2020-01-01).
+func (i *instance) api() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /2018-06-01/runtime/invocation/next", i.next)
+	mux.HandleFunc("POST /2018-06-01/runtime/invocation/{id}/response", func(w http.ResponseWriter, r *http.Request) { i.answer(w, r, nil) })
+	mux.HandleFunc("POST /2018-06-01/runtime/invocation/{id}/error", func(w http.ResponseWriter, r *http.Request) { i.answer(w, r, errFunction) })
+	mux.HandleFunc("POST /2020-01-01/extension/register", func(w http.ResponseWriter, _ *http.Request) {
+		i.mu.Lock()
+		i.extended = true
+		i.mu.Unlock()
+		w.Header().Set("Lambda-Extension-Identifier", "extension")
+	})
+	mux.HandleFunc("GET /2020-01-01/extension/event/next", func(_ http.ResponseWriter, r *http.Request) {
+		i.waiting <- struct{}{}
+		select {
+		case <-i.invoked:
+		case <-r.Context().Done():
+		}
+	})
+	return mux
+}
+
+func (i *instance) next(w http.ResponseWriter, r *http.Request) {
+	i.first.Do(func() { close(i.polled) })
+	select {
+	case event := <-i.events:
+		w.Header().Set("Lambda-Runtime-Aws-Request-Id", event.id)
+		w.Header().Set("Lambda-Runtime-Deadline-Ms", strconv.FormatInt(event.deadline.UnixMilli(), 10))
+		w.Header().Set("Lambda-Runtime-Invoked-Function-Arn", "arn:aws:lambda:"+region+":"+accountID+":function:"+i.name+":live")
+		_, _ = w.Write(event.payload) // a process that died is noticed by who waits
+	case <-r.Context().Done():
+	}
+}
+
+func (i *instance) answer(w http.ResponseWriter, r *http.Request, failed error) {
+	body, err := io.ReadAll(io.LimitReader(r.Body, maxAnswer+1))
+	switch {
+	case err != nil:
+		failed = err
+	case failed != nil:
+		failed = fmt.Errorf("%w: %s: %s", failed, i.name, body)
+	case len(body) > maxAnswer:
+		failed = errTooLarge
+	}
+	i.mu.Lock()
+	answered := i.pending[r.PathValue("id")]
+	delete(i.pending, r.PathValue("id"))
+	i.mu.Unlock()
+	if answered == nil {
+		w.WriteHeader(http.StatusBadRequest)
+		return
+	}
+	answered <- outcome{body, failed}
+	w.WriteHeader(http.StatusAccepted)
+}
+
+// safeBuffer is what a process said.
+type safeBuffer struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (b *safeBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.Write(p)
+}
+
+func (b *safeBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.String()
+}

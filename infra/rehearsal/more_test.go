@@ -82,13 +82,22 @@ func (w *world) administrator() *visitor {
 }
 
 // rehearseRest does what no scenario does and the functions can do all the same.
-func rehearseRest(t *testing.T, c *cloud, fresh func(*testing.T) *world) {
-	t.Run("ends", func(t *testing.T) { rehearseEnds(t, fresh(t)) })
-	t.Run("aged hints", func(t *testing.T) { rehearseAgedHints(fresh(t)) })
-	t.Run("letters", func(t *testing.T) { rehearseLetters(t, fresh(t)) })
-	t.Run("outage", func(t *testing.T) { rehearseOutage(t, fresh(t)) })
+func rehearseRest(t *testing.T, c *cloud, fresh func(*testing.T, map[string]string) *world) {
+	t.Run("ends", func(t *testing.T) { rehearseEnds(t, fresh(t, nil)) })
+	t.Run("aged hints", func(t *testing.T) { rehearseAgedHints(fresh(t, nil)) })
+	t.Run("letters", func(t *testing.T) { rehearseLetters(t, fresh(t, nil)) })
+	t.Run("attack 24 and 25: headers", func(t *testing.T) { attackHeaders(t, fresh(t, nil)) })
+	t.Run("attack 31: tenants", func(t *testing.T) { attackTenants(t, fresh(t, nil)) })
+	t.Run("attack 46: a restored backup", func(t *testing.T) {
+		attackRestored(t, fresh(t, nil), func(table string, at time.Time) *world {
+			w := fresh(t, map[string]string{"Table": table, "RestoredAt": at.UTC().Format(time.RFC3339)})
+			w.must(w.set(at))
+			return w
+		})
+	})
+	t.Run("attack 30: outage", func(t *testing.T) { rehearseOutage(t, fresh(t, nil)) })
 	t.Run("refused alike", func(t *testing.T) {
-		w := fresh(t)
+		w := fresh(t, nil)
 		for path, want := range map[string]string{"/nothing": "problem 404 not_found", "/v1//login": "problem 404 not_found"} {
 			w.must(scenario.Run(w, path, "get "+path+"\n"+want+"\n"))
 		}

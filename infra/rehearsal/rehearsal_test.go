@@ -91,7 +91,10 @@ func TestRehearsal(t *testing.T) {
 			})
 		}
 	})
-	rehearseRest(t, c, func(t *testing.T) *world { last = newWorld(t, c, binaries, nil); return last })
+	rehearseRest(t, c, func(t *testing.T, extra map[string]string) *world {
+		last = newWorld(t, c, binaries, extra)
+		return last
+	})
 	t.Run("installer", func(t *testing.T) { last = newWorld(t, c, binaries, nil); rehearseInstaller(t, last) })
 	t.Run("permissions", func(t *testing.T) { holdPermissions(t, c, last.template) })
 }

@@ -59,7 +59,12 @@ func newWorld(t *testing.T, c *cloud, binaries string, extra map[string]string) 
 	t.Helper()
 	w := &world{t: t, cloud: c, functions: map[string]*function{}, partners: map[string]string{}, file: filepath.Join(t.TempDir(), "clock")}
 	w.must(w.set(time.Now()))
-	table := w.table()
+	table, known := extra["Table"]
+	if !known {
+		table = "portcullis-" + rand.Text()
+		w.make(table)
+	}
+	w.ground = w.stands(table)
 	parameters := map[string]string{
 		"Table": table, "DomainName": "portal.example", "OperatorEmail": "operator@example.com", "MailFrom": "portcullis@example.com", "Stage": "prod",
 	}
@@ -100,23 +105,25 @@ func (w *world) must(err error) {
 	}
 }
 
-// table makes the table that the template describes, with its stream.
-func (w *world) table() string {
-	name := "portcullis-" + rand.Text()
+// make makes the table that the template describes, with its stream.
+func (w *world) make(name string) {
 	schema := dynamotest.Schema(name)
 	schema.StreamSpecification = streamed()
 	_, err := dynamotest.Client().CreateTable(context.Background(), schema)
 	w.must(err)
+}
+
+// stands is the ground for what has no call yet.
+func (w *world) stands(name string) *ground.Ground {
 	config := aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 		return aws.Credentials{AccessKeyID: "rehearsal", SecretAccessKey: "x"}, nil
 	})
 	client := dynamodb.New(dynamodb.Options{Region: region, BaseEndpoint: &w.cloud.URL, Credentials: config})
-	w.ground = ground.New(ground.Options{
+	return ground.New(ground.Options{
 		Table:  dynamo.New(dynamo.Options{Client: client, Table: name, Now: w.Now, Random: rand.Reader, Wait: dynamo.Wait}),
 		Sealer: kms.Sealer{KeyID: keyARN, Client: awskms.New(awskms.Options{Region: region, BaseEndpoint: &w.cloud.URL, Credentials: config})},
 		Now:    w.Now, Random: rand.Reader, Log: slog.New(slog.DiscardHandler), BaseURL: portal,
 	})
-	return name
 }
 
 // set sets the functions' clock, whole at any instant, to the beginning of a

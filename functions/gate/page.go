@@ -136,6 +136,7 @@ func (f Function) writePage(w http.ResponseWriter, status int, page g.Node) {
 		http.Error(w, "something went wrong on our side", http.StatusInternalServerError)
 		return
 	}
+	out.WriteByte('\n') // as text files end; sed, in the README's walk, minds
 	head := w.Header()
 	head.Set("Content-Type", "text/html; charset=utf-8")
 	head.Set("Content-Security-Policy", stylePolicy())

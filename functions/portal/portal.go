@@ -10,7 +10,7 @@ import (
 	"context"
 	_ "embed"
 	"encoding/json"
-	"fmt"
+	"iter"
 	"net/http"
 	"strings"
 
@@ -60,20 +60,25 @@ func (f Function) Routes() {
 }
 
 // Elsewhere makes the API the one that is asked for whatever no other function
-// answers. Errors: that the document can't be read.
-func (f Function) Elsewhere() error {
-	var described struct {
+// answers.
+func (f Function) Elsewhere() { f.API.Elsewhere(described) }
+
+// described are the routes of the document. One that can't be read would have
+// none: a test would say so.
+func described() iter.Seq2[string, string] {
+	var read struct {
 		Paths map[string]map[string]any `json:"paths"`
 	}
-	if err := json.Unmarshal(document, &described); err != nil {
-		return fmt.Errorf("portal: %w", err)
-	}
-	for path, methods := range described.Paths {
-		for method := range methods {
-			f.API.Elsewhere(strings.ToUpper(method), path)
+	err := json.Unmarshal(document, &read)
+	return func(yield func(method, path string) bool) {
+		for path, methods := range read.Paths {
+			for method := range methods {
+				if err != nil || !yield(strings.ToUpper(method), path) {
+					return
+				}
+			}
 		}
 	}
-	return nil
 }
 
 func (f Function) describe(w http.ResponseWriter, _ *http.Request) {

@@ -110,7 +110,7 @@ func wrongBuilds(t *template) (found []string) {
 // wrongEnvironments holds variables to the parts that a main names.
 func wrongEnvironments(t *template) (found []string) {
 	for _, f := range t.functions() {
-		needs := map[string]string{"PORTCULLIS_KEY": "stack.Key", "PORTCULLIS_CURSOR_KEY": "stack.Cursors", "PORTCULLIS_MAIL_FROM": "stack.Mail"}
+		needs := map[string]string{"PORTCULLIS_KEY": "key.Part", "PORTCULLIS_CURSOR_KEY": "stack.Cursors", "PORTCULLIS_MAIL_FROM": "post.Part"}
 		variables := at[map[string]any](f.properties, "Environment", "Variables")
 		for variable, part := range needs {
 			if _, set := variables[variable]; set != strings.Contains(t.mains[f.folder()], part) {

@@ -24,7 +24,7 @@ func TestMain(m *testing.M) { os.Exit(dynamotest.Main(m)) }
 
 // build builds every function as for Lambda, for this machine, with the
 // rehearsal's clock.
-func build(t *testing.T) string {
+func build(t testing.TB) string {
 	t.Helper()
 	root, err := filepath.Abs("../..")
 	if err != nil {

@@ -40,7 +40,7 @@ const (
 
 // world is a whole deployed Portcullis, on a table of its own.
 type world struct {
-	t         *testing.T
+	t         testing.TB
 	cloud     *cloud
 	template  *transformed
 	functions map[string]*function
@@ -55,7 +55,7 @@ type world struct {
 	file  string
 }
 
-func newWorld(t *testing.T, c *cloud, binaries string, extra map[string]string) *world {
+func newWorld(t testing.TB, c *cloud, binaries string, extra map[string]string) *world {
 	t.Helper()
 	w := &world{t: t, cloud: c, functions: map[string]*function{}, partners: map[string]string{}, file: filepath.Join(t.TempDir(), "clock")}
 	w.must(w.set(time.Now()))

@@ -12,6 +12,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"portcullis.example/shared/access"
@@ -174,7 +175,11 @@ func (p PhoneSystem) Scheme() string {
 // URL is an address on the phone system's own host.
 func (p PhoneSystem) URL(path string) string { return p.Scheme() + "://" + p.Host + path }
 
-var hostShape = regexp.MustCompile(`^(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?::([0-9]{1,5}))?$`)
+// hostShape is compiled when it is first asked for: it takes half a millisecond,
+// and most starts of a function never ask.
+var hostShape = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?::([0-9]{1,5}))?$`)
+})
 
 // NormaliseHost is the one spelling of a host and port: lower-case, without the
 // scheme's own port and the root's dot. ok is false for what is no host.
@@ -194,7 +199,7 @@ func NormaliseHost(text, scheme string) (host string, ok bool) {
 	if host = name; has {
 		host += ":" + port
 	}
-	return host, len(name) <= 253 && hostShape.MatchString(host)
+	return host, len(name) <= 253 && hostShape().MatchString(host)
 }
 
 func (p *PhoneSystem) normalise() error {

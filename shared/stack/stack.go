@@ -27,39 +27,41 @@ import (
 
 // Stack is what parts are made from while a function starts.
 type Stack struct {
-	config.Config
-	options ground.Options
+	// Options is what a part adds to.
+	Options ground.Options
+	config  config.Config
 	getenv  func(string) (string, bool)
 }
 
-// Part is something that not every function uses: Key, Cursors, Passwords, Mail.
-// What a function does not name is not linked into it.
+// Part is something that not every function uses: Cursors and Passwords here, the
+// key and the mail in packages of their own, since linking a service of AWS costs
+// a start milliseconds.
 type Part func(*Stack) error
 
 // Open puts a function's ground together from its environment. Errors:
 // config.ErrConfig.
 func Open(getenv func(string) (string, bool), log *slog.Logger, parts ...Part) (*ground.Ground, error) {
 	s := &Stack{getenv: getenv}
-	if _, err := s.need("PORTCULLIS_BASE_URL"); err != nil {
+	if _, err := s.Need("PORTCULLIS_BASE_URL"); err != nil {
 		return nil, err
 	}
 	var err error
-	if s.Config, err = config.Read(nil, getenv, io.Discard); err != nil {
+	if s.config, err = config.Read(nil, getenv, io.Discard); err != nil {
 		return nil, err
 	}
-	s.options = ground.Options{
-		Now: now, Random: rand.Reader, Log: log, BaseURL: s.BaseURL, Sessions: s.Config.Sessions, RestoredAt: s.Config.RestoredAt,
+	s.Options = ground.Options{
+		Now: now, Random: rand.Reader, Log: log, BaseURL: s.config.BaseURL, Sessions: s.config.Sessions, RestoredAt: s.config.RestoredAt,
 	}
 	for _, part := range append([]Part{data}, parts...) {
 		if err := part(s); err != nil {
 			return nil, err
 		}
 	}
-	return ground.New(s.options), nil
+	return ground.New(s.Options), nil
 }
 
-// need reads a setting that must be there.
-func (s *Stack) need(name string) (string, error) {
+// Need reads a setting that must be there. Errors: config.ErrConfig.
+func (s *Stack) Need(name string) (string, error) {
 	value, _ := s.getenv(name)
 	if value == "" {
 		return "", fmt.Errorf("%w: %s is not set", config.ErrConfig, name)
@@ -69,65 +71,65 @@ func (s *Stack) need(name string) (string, error) {
 
 // data is the table, which every function has.
 func data(s *Stack) error {
-	name, err := s.need("PORTCULLIS_TABLE")
+	name, err := s.Need("PORTCULLIS_TABLE")
 	if err != nil {
 		return err
 	}
-	at, err := s.at("DYNAMODB")
+	at, err := s.At("DYNAMODB")
 	if err != nil {
 		return err
 	}
-	client := dynamodb.New(dynamodb.Options{Region: at.region, BaseEndpoint: at.endpoint, Credentials: at.credentials})
-	s.options.Table = dynamo.New(dynamo.Options{Client: client, Table: name, Now: now, Random: rand.Reader, Wait: dynamo.Wait})
+	client := dynamodb.New(dynamodb.Options{Region: at.Region, BaseEndpoint: at.Endpoint, Credentials: at.Credentials})
+	s.Options.Table = dynamo.New(dynamo.Options{Client: client, Table: name, Now: now, Random: rand.Reader, Wait: dynamo.Wait})
 	return nil
 }
 
-// service is where and as whom a service of AWS is asked.
-type service struct {
-	region      string
-	endpoint    *string // nil: AWS's own
-	credentials aws.CredentialsProvider
+// Service is where and as whom a service of AWS is asked.
+type Service struct {
+	Region      string
+	Endpoint    *string // nil: AWS's own
+	Credentials aws.CredentialsProvider
 }
 
-// at reads what Lambda sets. The SDK's own configuration would look for profiles
+// Says tells whether a setting has a value.
+func (s *Stack) Says(name, value string) bool {
+	found, _ := s.getenv(name)
+	return found == value
+}
+
+// At reads, for a service by its name in AWS_ENDPOINT_URL_…, what Lambda sets. The SDK's own configuration would look for profiles
 // and metadata, which are not there, and takes longer than all else at a start.
-func (s *Stack) at(name string) (at service, err error) {
+func (s *Stack) At(name string) (at Service, err error) {
 	keys := aws.Credentials{Source: "the function's environment"}
 	for variable, value := range map[string]*string{
-		"AWS_REGION": &at.region, "AWS_ACCESS_KEY_ID": &keys.AccessKeyID, "AWS_SECRET_ACCESS_KEY": &keys.SecretAccessKey,
+		"AWS_REGION": &at.Region, "AWS_ACCESS_KEY_ID": &keys.AccessKeyID, "AWS_SECRET_ACCESS_KEY": &keys.SecretAccessKey,
 	} {
-		if *value, err = s.need(variable); err != nil {
+		if *value, err = s.Need(variable); err != nil {
 			return at, err
 		}
 	}
 	keys.SessionToken, _ = s.getenv("AWS_SESSION_TOKEN")
 	if endpoint, ok := s.getenv("AWS_ENDPOINT_URL_" + name); ok {
-		at.endpoint = &endpoint
+		at.Endpoint = &endpoint
 	}
-	at.credentials = aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) { return keys, nil })
+	at.Credentials = aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) { return keys, nil })
 	return at, nil
 }
 
 // Serve starts a function that answers API Gateway. It does not return.
-func Serve(routes func(*ground.Ground, *web.API) error, parts ...Part) {
+func Serve(routes func(*ground.Ground, *web.API), parts ...Part) {
 	g := opened(parts)
 	api := g.API()
-	if err := routes(g, api); err != nil {
-		end(err)
-	}
+	routes(g, api)
 	lambda.Start(lambdahttp.New(api).Handle)
 }
 
 // ServeThen is Serve for a function that has something to do after answers have
 // gone out.
-func ServeThen(routes func(*ground.Ground, *web.API) (After, error), parts ...Part) {
+func ServeThen(routes func(*ground.Ground, *web.API) After, parts ...Part) {
 	g := opened(parts)
 	api := g.API()
-	after, err := routes(g, api)
-	if err != nil {
-		end(err)
-	}
-	x := newExtension(os.Getenv("AWS_LAMBDA_RUNTIME_API"), after, now, g.Log)
+	x := newExtension(os.Getenv("AWS_LAMBDA_RUNTIME_API"), routes(g, api), now, g.Log)
 	ctx := context.Background()
 	id, err := x.register(ctx)
 	if err != nil {

@@ -10,6 +10,8 @@ import (
 
 	"portcullis.example/shared/config"
 	"portcullis.example/shared/stack"
+	"portcullis.example/shared/stack/key"
+	"portcullis.example/shared/stack/post"
 )
 
 func environment() map[string]string {
@@ -26,7 +28,7 @@ func lookup(in map[string]string) func(string) (string, bool) {
 }
 
 func parts() []stack.Part {
-	return []stack.Part{stack.Key, stack.Cursors, stack.Passwords, stack.Mail}
+	return []stack.Part{key.Part, stack.Cursors, stack.Passwords, post.Part}
 }
 
 func TestOpen(t *testing.T) {

@@ -140,7 +140,7 @@ func unclean(r *http.Request) bool {
 func (a *API) unrouted(handler http.Handler, w http.ResponseWriter, r *http.Request) {
 	heard := &statusOnly{header: http.Header{}}
 	if handler.ServeHTTP(heard, r); heard.status == http.StatusNotFound {
-		handler, _ = a.elsewhere.Handler(r)
+		handler, _ = a.elsewhere().Handler(r)
 		handler.ServeHTTP(heard, r)
 	}
 	p := a.fail(r.Context(), errNoRoute)

@@ -8,10 +8,12 @@ package web
 
 import (
 	"context"
+	"iter"
 	"log/slog"
 	"net/http"
 	"reflect"
 	"strings"
+	"sync"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
@@ -45,7 +47,7 @@ type API struct {
 	// bare are the routes that pay for nothing but themselves.
 	bare map[bareRoute]http.Handler
 	// elsewhere are the routes that others answer; they serve nothing here.
-	elsewhere *http.ServeMux
+	elsewhere func() *http.ServeMux
 	// headers are securing's, shared by all answers: never appended to.
 	headers http.Header
 
@@ -79,7 +81,7 @@ func New(o Options) *API {
 	cookies := newCookies(o.BaseURL)
 	return &API{
 		API: humago.New(mux, config), mux: mux, desk: o.Desk, ids: o.IDs, log: o.Log,
-		bare: map[bareRoute]http.Handler{}, elsewhere: http.NewServeMux(), headers: securing(cookies.secure), Cookies: cookies, Cursors: Cursors{key: o.CursorKey},
+		bare: map[bareRoute]http.Handler{}, elsewhere: sync.OnceValue(http.NewServeMux), headers: securing(cookies.secure), Cookies: cookies, Cursors: Cursors{key: o.CursorKey},
 	}
 }
 
@@ -143,14 +145,21 @@ func (a *API) HandleBare(op *huma.Operation, handler http.Handler) {
 	a.Handle(op, handler)
 }
 
-// Elsewhere names a route that another function of the installation answers.
-// Asked for its path with a method that it does not take, this API says which it
-// takes, as one that had the route would.
-func (a *API) Elsewhere(method, path string) {
-	if strings.HasSuffix(path, "/") {
-		path += "{$}"
-	}
-	a.elsewhere.Handle(method+" "+path, http.NotFoundHandler())
+// Elsewhere names the routes, as method and path, that other functions of the
+// installation answer. Asked for one of their paths with a method that it does
+// not take, this API says which it takes, as one that had the route would. They
+// are read when they are first needed.
+func (a *API) Elsewhere(routes func() iter.Seq2[string, string]) {
+	a.elsewhere = sync.OnceValue(func() *http.ServeMux {
+		mux := http.NewServeMux()
+		for method, path := range routes() {
+			if strings.HasSuffix(path, "/") {
+				path += "{$}"
+			}
+			mux.Handle(method+" "+path, http.NotFoundHandler())
+		}
+		return mux
+	})
 }
 
 // Secure sets the headers that keep a browser safe.

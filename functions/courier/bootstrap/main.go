@@ -6,8 +6,10 @@ import (
 	"portcullis.example/functions/courier"
 	"portcullis.example/shared/ground"
 	"portcullis.example/shared/stack"
+	"portcullis.example/shared/stack/key"
+	"portcullis.example/shared/stack/post"
 )
 
 func main() {
-	stack.Run(func(g *ground.Ground) any { return stack.Stream(courier.New(g), g.Log) }, stack.Key, stack.Mail)
+	stack.Run(func(g *ground.Ground) any { return stack.Stream(courier.New(g), g.Log) }, key.Part, post.Part)
 }

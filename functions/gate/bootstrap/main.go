@@ -9,9 +9,9 @@ import (
 )
 
 func main() {
-	stack.ServeThen(func(g *ground.Ground, api *web.API) (stack.After, error) {
+	stack.ServeThen(func(g *ground.Ground, api *web.API) stack.After {
 		keeper := g.Keeper()
 		gate.New(g, api, keeper).Routes()
-		return keeper.Flush, nil
+		return keeper.Flush
 	})
 }

@@ -5,12 +5,10 @@ import (
 	"portcullis.example/functions/phonesystems"
 	"portcullis.example/shared/ground"
 	"portcullis.example/shared/stack"
+	"portcullis.example/shared/stack/key"
 	"portcullis.example/shared/web"
 )
 
 func main() {
-	stack.Serve(func(g *ground.Ground, api *web.API) error {
-		phonesystems.New(g, api).Routes()
-		return nil
-	}, stack.Cursors, stack.Key)
+	stack.Serve(func(g *ground.Ground, api *web.API) { phonesystems.New(g, api).Routes() }, stack.Cursors, key.Part)
 }

@@ -9,9 +9,9 @@ import (
 )
 
 func main() {
-	stack.Serve(func(g *ground.Ground, api *web.API) error {
+	stack.Serve(func(g *ground.Ground, api *web.API) {
 		f := portal.New(g, api)
 		f.Routes()
-		return f.Elsewhere()
+		f.Elsewhere()
 	})
 }

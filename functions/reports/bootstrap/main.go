@@ -9,8 +9,5 @@ import (
 )
 
 func main() {
-	stack.Serve(func(g *ground.Ground, api *web.API) error {
-		reports.New(g, api).Routes()
-		return nil
-	}, stack.Cursors)
+	stack.Serve(func(g *ground.Ground, api *web.API) { reports.New(g, api).Routes() }, stack.Cursors)
 }

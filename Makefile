@@ -30,7 +30,7 @@ build: ## build bin/portcullis
 	@$(GO) build -trimpath -o bin/portcullis $(MAIN)
 
 openapi: ## write functions/portal/openapi.json anew, after a change of routes
-	@$(GO) run ./infra/local/openapi > .openapi.draft && mv .openapi.draft functions/portal/openapi.json
+	@$(GO) run ./infra/local/openapi > .openapi.draft && mv .openapi.draft functions/portal/openapi.json || { rm -f .openapi.draft; exit 1; }
 
 test: engines format vet tests ## formatting, vet, staticcheck, and all tests, under the race detector if there is a C compiler
 
@@ -107,7 +107,7 @@ LAMBDA = CGO_ENABLED=0 GOOS=linux GOARCH=$(LAMBDA_ARCH) $(GO) build -tags lambda
 LAMBDA_ARCH ?= arm64
 
 # What SAM's makefile builder asks for, with ARTIFACTS_DIR set.
-build-LoginFunction build-PhoneSystemsFunction build-UnlocksFunction build-GateFunction build-ReportsFunction build-PortalFunction build-AuditorFunction build-CourierFunction build-InstallerFunction: build-%Function:
+build-LoginFunction build-UsersFunction build-PhoneSystemsFunction build-UnlocksFunction build-GateFunction build-ReportsFunction build-PortalFunction build-AuditorFunction build-CourierFunction build-InstallerFunction: build-%Function:
 	$(LAMBDA) -o $(ARTIFACTS_DIR)/bootstrap ./functions/$(shell echo $* | tr A-Z a-z)/bootstrap
 
 verify-deploy: .aws-sam/transformed.json ## check the template with SAM and cfn-lint, as it stands and as CloudFormation sees it, and build it

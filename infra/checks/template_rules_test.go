@@ -16,6 +16,7 @@ import (
 	"portcullis.example/functions/portal"
 	"portcullis.example/functions/reports"
 	"portcullis.example/functions/unlocks"
+	"portcullis.example/functions/users"
 	"portcullis.example/shared/ground"
 	"portcullis.example/shared/web"
 )
@@ -39,7 +40,7 @@ func declared() map[string]string {
 	for name, routes := range map[string]func(*web.API){
 		"login": func(a *web.API) { login.New(g, a).Routes() }, "phonesystems": func(a *web.API) { phonesystems.New(g, a).Routes() },
 		"unlocks": func(a *web.API) { unlocks.New(g, a).Routes() }, "gate": func(a *web.API) { gate.New(g, a, g.Keeper()).Routes() },
-		"reports": func(a *web.API) { reports.New(g, a).Routes() }, "portal": func(a *web.API) { portal.New(g, a).Routes() },
+		"users": func(a *web.API) { users.New(g, a).Routes() }, "reports": func(a *web.API) { reports.New(g, a).Routes() }, "portal": func(a *web.API) { portal.New(g, a).Routes() },
 	} {
 		api := g.API()
 		routes(api)

@@ -62,7 +62,9 @@ type spoiler struct {
 	table *recorded
 	doc   openapi
 	admin *localtest.Person
-	login string
+	// operator is who asks for partners.
+	operator *localtest.Person
+	login    string
 	// ids are those of an object of the partner's and of another partner's, by
 	// the path's beginning.
 	ids, foreign map[string]string
@@ -75,8 +77,10 @@ func newSpoiler(t *testing.T) *spoiler {
 	r := &recorded{Table: localtest.Bolt(t, clock)}
 	w := localtest.On(t, r, clock)
 	s := &spoiler{World: w, t: t, table: r, doc: readOpenAPI(t, w)}
+	s.operator = s.Operator()
 	s.foreign, _ = s.objects("rival", "mallory@rival.example")
 	s.ids, s.admin = s.objects("acme", "alice@acme.example")
+	s.foreign["/v1/partners"] = "01ARZ3NDEKTSV4RRFFQ69G5FAV" // to an operator none is foreign
 	s.login = s.admin.Login()
 	r.left()
 	return s
@@ -86,7 +90,7 @@ func (s *spoiler) objects(partner, email string) (map[string]string, *localtest.
 	p := s.Administrator(partner, email)
 	gate := p.PhoneSystem("pbx."+partner+".example", nil)
 	unlock := p.Unlock(p.PhoneSystem("busy."+partner+".example", nil), 600)
-	return map[string]string{"/v1/phone-systems": gate.ID, "/v1/unlocks": unlock.Text("id")}, p
+	return map[string]string{"/v1/phone-systems": gate.ID, "/v1/unlocks": unlock.Text("id"), "/v1/partners": p.PartnerID}, p
 }
 
 // bodies are what each route takes. None is ever sent unspoiled.
@@ -100,6 +104,8 @@ func (s *spoiler) bodies() map[string]map[string]any {
 		"POST /v1/login/enroll/confirm":        {"login_token": s.login, "code": "123456"},
 		"POST /v1/invitations/accept":          {"token": "x", "name": "x", "password": "quiet otter paints lanterns", "delivery": "bearer"},
 		"POST /v1/session/step-up":             {"method": "totp", "code": "123456", "assertion": map[string]any{}},
+		"POST /v1/partners":                    {"name": "x", "administrator_email": "x@y.example", "support_contact": "x"},
+		"PATCH /v1/partners/{id}":              {"name": "x", "support_contact": "x"},
 		"POST /v1/phone-systems":               system,
 		"PATCH /v1/phone-systems/{id}":         system,
 		"POST /v1/phone-systems/{id}/gate-key": {"revoke_previous": true},
@@ -118,7 +124,11 @@ func (s *spoiler) refused(what string, req localtest.Request, problems ...string
 		req.Header = http.Header{}
 	}
 	if req.Header.Get("Authorization") == "" {
-		req.Header.Set("Authorization", "Bearer "+s.admin.Token)
+		who := s.admin
+		if strings.HasPrefix(req.Path, "/v1/partners") {
+			who = s.operator
+		}
+		req.Header.Set("Authorization", "Bearer "+who.Token)
 	}
 	a := s.Send(req)
 	name := fmt.Sprintf("%s %.80s: %s", req.Method, req.Path, what)

@@ -90,6 +90,7 @@ func balance(l *ledger) {
 	gate := l.phoneSystems(admin)
 	l.windows(admin, gate)
 	l.gates(admin, gate)
+	l.partners()
 	l.lists(admin)
 	l.schedules(admin, gate)
 	if n := l.documented(); n != l.rows {
@@ -194,6 +195,18 @@ func (l *ledger) gates(admin *localtest.Person, gate *localtest.Gate) {
 	l.costs("GET /v1/gate/decision, by address, denied", func() { byIP.Reason("") })
 	l.Clock.Add(11 * time.Minute)
 	l.costs("GET /v1/gate/decision, with a pass, the window over", func() { gate.Client = "192.0.2.1"; gate.Reason(pass) })
+}
+
+func (l *ledger) partners() {
+	op := l.Operator()
+	var made localtest.Answer
+	l.costs("POST /v1/partners", func() {
+		made = op.Must(201, "POST", "/v1/partners", map[string]any{"name": "Other", "administrator_email": "dave@other.example"})
+	})
+	path := "/v1/partners/" + made.Text("id")
+	l.costs("GET /v1/partners", func() { op.Must(200, "GET", "/v1/partners", nil) })
+	l.costs("GET /v1/partners/{id}", func() { op.Must(200, "GET", path, nil) })
+	l.costs("PATCH /v1/partners/{id}", func() { op.Must(200, "PATCH", path, map[string]any{"name": "Another"}) })
 }
 
 func (l *ledger) lists(admin *localtest.Person) {

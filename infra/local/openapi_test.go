@@ -103,6 +103,7 @@ func contract() map[string]string {
 		"GET /v1/unlocks": "session", "GET /v1/unlocks/{id}": "session", "DELETE /v1/unlocks/{id}": "session",
 		"POST /v1/unlocks/{id}/extend": "session", "POST /v1/unlocks/{id}/pass": "session",
 		"GET /v1/gate/decision": "gateKey", "GET /v1/gate/pass": "gateKey", "POST /v1/gate/pass": "gateKey", "GET /v1/gate/notice": "gateKey",
+		"GET /v1/partners": "session", "POST /v1/partners": "session", "GET /v1/partners/{id}": "session", "PATCH /v1/partners/{id}": "session",
 		"GET /v1/audit": "session", "GET /healthz": "", "GET /": "", "GET /openapi.json": "",
 	}
 }

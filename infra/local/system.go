@@ -17,6 +17,7 @@ import (
 	"portcullis.example/functions/portal"
 	"portcullis.example/functions/reports"
 	"portcullis.example/functions/unlocks"
+	"portcullis.example/functions/users"
 	"portcullis.example/shared/gatekeeper"
 	"portcullis.example/shared/ground"
 	"portcullis.example/shared/web"
@@ -37,6 +38,7 @@ func New(o ground.Options) *System {
 	g := ground.New(o)
 	s := &System{Ground: g, API: g.API(), Keeper: g.Keeper(), Auditor: auditor.New(g), Courier: courier.New(g)}
 	login.New(g, s.API).Routes()
+	users.New(g, s.API).Routes()
 	phonesystems.New(g, s.API).Routes()
 	unlocks.New(g, s.API).Routes()
 	gate.New(g, s.API, s.Keeper).Routes()

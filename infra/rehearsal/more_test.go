@@ -167,6 +167,7 @@ func rehearseAgedHints(w *world) {
 	w.must(w.Role("acme", "NEW", json.RawMessage(all)))
 	w.must(w.Invite("acme", "bob@acme.example", []string{"OLD"}))
 	bob := w.joins("bob@acme.example")
+	bob.ask(403, "GET", "/v1/partners", nil)
 	id := fmt.Sprint(get(bob.ask(200, "GET", "/v1/session", nil), "user", "id"))
 	user, rev, err := w.ground.Directory.User(context.Background(), id)
 	w.must(err)
@@ -177,6 +178,7 @@ func rehearseAgedHints(w *world) {
 	for _, path := range []string{"/v1/session", "/v1/phone-systems", "/v1/unlocks", "/v1/audit"} {
 		bob.ask(200, "GET", path, nil)
 	}
+	bob.ask(403, "GET", "/v1/partners", nil)
 }
 
 // A letter to all administrators reaches the others when one can't be reached,

@@ -47,7 +47,7 @@ func build(t testing.TB) string {
 		t.Fatal(err)
 	}
 	flags := "LAMBDA_FLAGS=-overlay " + write("overlay.json", overlay)
-	for _, name := range []string{"Login", "PhoneSystems", "Unlocks", "Gate", "Reports", "Portal", "Auditor", "Courier", "Installer"} {
+	for _, name := range []string{"Login", "Users", "PhoneSystems", "Unlocks", "Gate", "Reports", "Portal", "Auditor", "Courier", "Installer"} {
 		artifacts := filepath.Join(folder, strings.ToLower(name))
 		if err := os.Mkdir(artifacts, 0o700); err != nil {
 			t.Fatal(err)

@@ -39,7 +39,7 @@ func BenchmarkStart(b *testing.B) {
 	binaries := build(b)
 	w := newWorld(b, c, binaries, nil)
 	baseline := &function{name: "hello", binary: helloWorld(b)}
-	for _, name := range []string{"login", "phonesystems", "unlocks", "gate", "reports", "portal", "auditor", "courier", "installer"} {
+	for _, name := range []string{"login", "users", "phonesystems", "unlocks", "gate", "reports", "portal", "auditor", "courier", "installer"} {
 		b.Run(name, func(b *testing.B) {
 			var ours, theirs []time.Duration
 			for b.Loop() {

@@ -190,6 +190,15 @@ func (w *world) caller(partner string) access.Caller {
 	return access.Caller{UserID: "SCENARIO", PartnerID: partner, Administrator: true, MFAAt: w.Now().Truncate(time.Second)}
 }
 
+// Operator has the installer invite.
+func (w *world) Operator(email string) error {
+	ask, err := json.Marshal(map[string]string{"action": "invite", "email": email})
+	if err == nil {
+		_, err = w.functions["installer"].invoke(context.Background(), ask)
+	}
+	return err
+}
+
 // Partner makes a partner.
 func (w *world) Partner(name, administrator string) error {
 	made, _, err := w.ground.Directory.CreatePartner(context.Background(), w.caller(access.Operators), idempotency.Key{},

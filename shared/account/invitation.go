@@ -61,7 +61,7 @@ func (d *Directory) Invite(ctx context.Context, caller access.Caller, p Person) 
 
 // CreatePartner makes a partner with its first administrator, who is invited.
 // Operators only, with fresh MFA. Errors: access.ErrForbidden,
-// access.ErrNotFresh, ErrEmail, idempotency.ErrReused.
+// access.ErrNotFresh, *input.Error, idempotency.ErrReused.
 func (d *Directory) CreatePartner(ctx context.Context, caller access.Caller, once idempotency.Key, partner Partner, administrator string) (Partner, Invited, error) {
 	type made struct {
 		Partner Partner `json:"partner"`
@@ -75,6 +75,12 @@ func (d *Directory) CreatePartner(ctx context.Context, caller access.Caller, onc
 		if err := caller.Fresh(now); err != nil {
 			return made{}, err
 		}
+		if err := partner.normalise(); err != nil {
+			return made{}, err
+		}
+		if _, err := CheckEmail(administrator); err != nil {
+			return made{}, input.Invalid("body.administrator_email", "%s", err)
+		}
 		id, err := d.Journal.IDs.New()
 		if err != nil {
 			return made{}, err
@@ -84,7 +90,7 @@ func (d *Directory) CreatePartner(ctx context.Context, caller access.Caller, onc
 		if err != nil {
 			return made{}, err
 		}
-		item, err := table.Encode(PartnerKey(id), "partner", partner)
+		records, err := partner.writes(table.Absent())
 		if err != nil {
 			return made{}, err
 		}
@@ -93,7 +99,7 @@ func (d *Directory) CreatePartner(ctx context.Context, caller access.Caller, onc
 		if err != nil {
 			return made{}, err
 		}
-		writes = append(append(writes, table.Put(item, table.Absent())), recorded...)
+		writes = append(append(writes, records...), recorded...)
 		return result, d.Journal.Commit(ctx, writes, audit.By(caller, audit.PartnerCreated, id).With("name", partner.Name))
 	})
 	return result.Partner, result.Invited, err

@@ -32,6 +32,7 @@ const (
 	OperatorInvited   Action = "operator.invited"
 	OperatorRecovered Action = "operator.recovered"
 	PartnerCreated    Action = "partner.created"
+	PartnerChanged    Action = "partner.changed"
 	UserInvited       Action = "user.invited"
 
 	PhoneSystemCreated Action = "phone_system.created"

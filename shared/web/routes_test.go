@@ -45,6 +45,8 @@ func bodies() map[string]any {
 	return map[string]any{
 		"POST /v1/session/step-up":             map[string]any{"method": "totp", "code": "000000"},
 		"DELETE /v1/session":                   nil,
+		"POST /v1/partners":                    map[string]any{"name": "Other", "administrator_email": "dave@other.example"},
+		"PATCH /v1/partners/{id}":              map[string]any{"name": "Other"},
 		"POST /v1/phone-systems":               map[string]any{"name": "PBX", "host": "new.acme.example"},
 		"PATCH /v1/phone-systems/{id}":         map[string]any{"host": "other.acme.example", "policy": map[string]any{"max_seconds": 86400}},
 		"DELETE /v1/phone-systems/{id}":        nil,
@@ -178,6 +180,10 @@ func notFresh() []string {
 	return []string{"POST /v1/session/step-up", "DELETE /v1/session", "POST /v1/phone-systems/{id}/lock", "DELETE /v1/unlocks/{id}", "POST /v1/unlocks/{id}/pass"}
 }
 
+// forOperators are routes that an administrator is refused whatever the age of
+// the second factor; the scenario partners.txtar has their own.
+func (r route) forOperators() bool { return strings.HasPrefix(r.path, "/v1/partners") }
+
 func TestAttack40StolenSession(t *testing.T) {
 	for name, header := range map[string]func(w *localtest.World, p *localtest.Person) http.Header{
 		"bearer": func(_ *localtest.World, p *localtest.Person) http.Header {
@@ -197,7 +203,7 @@ func TestAttack40StolenSession(t *testing.T) {
 			}
 			send(localtest.Request{Method: "GET", Path: "/v1/session"}) // it was here, this minute
 			for _, r := range routes(t, w) {
-				if r.public || r.gate || r.method == http.MethodGet || slices.Contains(notFresh(), r.method+" "+r.path) {
+				if r.public || r.gate || r.forOperators() || r.method == http.MethodGet || slices.Contains(notFresh(), r.method+" "+r.path) {
 					continue
 				}
 				counting.Reset()
@@ -210,7 +216,7 @@ func TestAttack40StolenSession(t *testing.T) {
 				}
 			}
 			for _, r := range routes(t, w) {
-				if r.method == http.MethodGet && !r.public && !r.gate {
+				if r.method == http.MethodGet && !r.public && !r.gate && !r.forOperators() {
 					if a := send(r.request(t, gate.ID, unlock)); a.Status != http.StatusOK {
 						t.Errorf("GET %s: %d %s", r.path, a.Status, a.Body)
 					}

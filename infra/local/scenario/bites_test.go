@@ -32,6 +32,7 @@ func (c *canned) Now() time.Time                             { return time.Unix(
 func (c *canned) Advance(time.Duration) error                { return nil }
 func (c *canned) Tick() error                                { return nil }
 func (c *canned) Mail(string) (string, error)                { return "no link here", nil }
+func (c *canned) Operator(string) error                      { return nil }
 func (c *canned) Partner(string, string) error               { return errors.New("full") }
 func (c *canned) Invite(string, string, []string) error      { return nil }
 func (c *canned) Role(string, string, json.RawMessage) error { return nil }

@@ -74,9 +74,15 @@ func answers() map[string]command {
 
 func short() map[string]command {
 	return map[string]command{
-		// Short for several requests: partner NAME ADDRESS; role PARTNER ID JSON;
+		// Short for several requests: operator USER ADDRESS; partner NAME ADDRESS; role PARTNER ID JSON;
 		// invite PARTNER ADDRESS [ROLE…]; join USER ADDRESS (accepts, enrols);
 		// sign-in USER ADDRESS; step-up; register SYSTEM HOST [POLICY].
+		"operator": {2, 2, func(r *run, a []string) error {
+			if err := r.world.Operator(a[1]); err != nil {
+				return err
+			}
+			return r.join(a)
+		}},
 		"partner":  {2, 2, func(r *run, a []string) error { return r.world.Partner(a[0], a[1]) }},
 		"role":     {3, 3, func(r *run, a []string) error { return r.world.Role(a[0], a[1], json.RawMessage(a[2])) }},
 		"invite":   {2, 3, (*run).invite},

@@ -38,8 +38,11 @@ type World interface {
 	// Mail is the text of the newest letter to an address.
 	Mail(to string) (string, error)
 
-	// What has no call yet: a partner with its first administrator, a user with
-	// roles, and a role of a partner, as JSON. Partners go by their names.
+	// Operator invites the first operator, as whoever installs it does.
+	Operator(email string) error
+	// What has no call yet, or takes an operator: a partner with its first
+	// administrator, a user with roles, and a role of a partner, as JSON. Partners
+	// go by their names.
 	Partner(name, administrator string) error
 	Invite(partner, email string, roles []string) error
 	Role(partner, id string, role json.RawMessage) error

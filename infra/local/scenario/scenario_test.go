@@ -86,6 +86,11 @@ func (w onMux) caller(partner string) access.Caller {
 	return access.Caller{UserID: "SCENARIO", PartnerID: partner, Administrator: true, MFAAt: w.Clock.Now()}
 }
 
+func (w onMux) Operator(email string) error {
+	_, _, err := w.Directory.InviteOperator(context.Background(), idempotency.Once("operator"), email)
+	return err
+}
+
 func (w onMux) Partner(name, administrator string) error {
 	made, _, err := w.Directory.CreatePartner(context.Background(), w.caller(access.Operators), idempotency.Key{},
 		account.Partner{Name: name, SupportContact: "help@" + name + ".example"}, administrator)

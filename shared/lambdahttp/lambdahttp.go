@@ -40,8 +40,8 @@ func New(handler http.Handler) *Adapter {
 			return
 		}
 		answer := &answer{ResponseWriter: w, header: http.Header{}, bodyless: r.Method == http.MethodHead}
-		defer answer.end()
 		handler.ServeHTTP(answer, request(r, event))
+		answer.WriteHeader(http.StatusOK) // where the handler gave no status
 	}))}
 }
 
@@ -49,13 +49,19 @@ type eventKey struct{}
 
 // Handle answers one event: what lambda.Start takes. It answers no errors: one
 // would be API Gateway's own 500, which looks like none of ours.
-func (a *Adapter) Handle(ctx context.Context, event events.APIGatewayV2HTTPRequest) (events.APIGatewayV2HTTPResponse, error) {
+func (a *Adapter) Handle(ctx context.Context, event events.APIGatewayV2HTTPRequest) (out events.APIGatewayV2HTTPResponse, err error) {
+	defer func() {
+		// Half an answer has not gone out yet: none of it does.
+		if recover() != nil {
+			out, err = events.APIGatewayV2HTTPResponse{StatusCode: http.StatusInternalServerError}, nil
+		}
+	}()
 	if !readable(event) {
 		return events.APIGatewayV2HTTPResponse{StatusCode: http.StatusBadRequest}, nil
 	}
 	bare := events.APIGatewayV2HTTPRequest{RawPath: "/", Body: event.Body, IsBase64Encoded: event.IsBase64Encoded}
 	bare.RequestContext.HTTP.Method = event.RequestContext.HTTP.Method
-	out, err := a.proxy.ProxyWithContext(context.WithValue(ctx, eventKey{}, &event), bare)
+	out, err = a.proxy.ProxyWithContext(context.WithValue(ctx, eventKey{}, &event), bare)
 	if err != nil {
 		return events.APIGatewayV2HTTPResponse{StatusCode: http.StatusInternalServerError}, nil
 	}
@@ -149,14 +155,4 @@ func (a *answer) Write(body []byte) (int, error) {
 		return len(body), nil
 	}
 	return a.ResponseWriter.Write(body)
-}
-
-// end sees to an answer where the handler gave none, or died.
-func (a *answer) end() {
-	if recover() != nil {
-		a.header = http.Header{}
-		a.WriteHeader(http.StatusInternalServerError)
-		return
-	}
-	a.WriteHeader(http.StatusOK)
 }

@@ -197,9 +197,15 @@ func TestPanicsTellNothing(t *testing.T) {
 			w.Header().Set("A", "secret")
 			panic(http.ErrAbortHandler)
 		},
+		"after the status": func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(200); panic("secret") },
+		"half way": func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Set-Cookie", "secret")
+			_, _ = w.Write([]byte("half"))
+			panic("secret")
+		},
 	} {
 		out := ask(t, handler, event(httptest.NewRequest("GET", "/", nil), "198.51.100.1", nil))
-		if out.StatusCode != 500 || out.Body != "" || len(out.Headers) > 0 {
+		if out.StatusCode != 500 || out.Body != "" || len(out.Headers)+len(out.Cookies) > 0 {
 			t.Errorf("%s: %+v", name, out)
 		}
 	}

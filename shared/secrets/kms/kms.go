@@ -49,6 +49,9 @@ const ContextName = "bound"
 const (
 	sealedVersion = 2 // 1 is keyfile's
 	headerBytes   = 3
+	// maxEncrypted is the longest CiphertextBlob that KMS's API takes: a longer
+	// one is an altered length, not a KMS that does not answer.
+	maxEncrypted = 6144
 )
 
 // Seal implements secrets.Sealer.
@@ -104,8 +107,8 @@ func split(sealed []byte) (encrypted, box []byte, err error) {
 		return nil, nil, fmt.Errorf("%w: unknown form", secrets.ErrTampered)
 	}
 	length := int(binary.BigEndian.Uint16(sealed[1:headerBytes]))
-	if length == 0 || len(sealed) < headerBytes+length {
-		return nil, nil, fmt.Errorf("%w: cut short", secrets.ErrTampered)
+	if length == 0 || length > maxEncrypted || len(sealed) < headerBytes+length {
+		return nil, nil, fmt.Errorf("%w: wrong length", secrets.ErrTampered)
 	}
 	return sealed[headerBytes : headerBytes+length], sealed[headerBytes+length:], nil
 }

@@ -7,11 +7,13 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awskms "github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/aws/aws-sdk-go-v2/service/kms/types"
+	"github.com/aws/smithy-go"
 
 	"portcullis.example/shared/secrets"
 	"portcullis.example/shared/secrets/kms"
@@ -52,6 +54,9 @@ func (k *keeper) Decrypt(_ context.Context, in *awskms.DecryptInput, _ ...func(*
 	k.calls++
 	if k.broken != nil {
 		return nil, k.broken
+	}
+	if len(in.CiphertextBlob) > 6144 {
+		return nil, &smithy.GenericAPIError{Code: "ValidationException"}
 	}
 	if aws.ToString(in.KeyId) != k.id {
 		return nil, &types.IncorrectKeyException{}
@@ -113,6 +118,19 @@ func TestAlteredDoesNotOpen(t *testing.T) {
 	for _, bound := range []string{"other", "user ", "User"} {
 		if _, err := s.Open(t.Context(), sealed, bound); !errors.Is(err, secrets.ErrTampered) {
 			t.Errorf("opened for %q: %v", bound, err)
+		}
+	}
+}
+
+// Each bit of the length, where the value is long enough for any.
+func TestAlteredLengthDoesNotOpen(t *testing.T) {
+	s, _ := newSealer()
+	sealed := seal(t, s, strings.Repeat("x", 100_000), "user")
+	for bit := range 16 {
+		altered := slices.Clone(sealed)
+		altered[1+bit/8] ^= 1 << (bit % 8)
+		if _, err := s.Open(t.Context(), altered, "user"); !errors.Is(err, secrets.ErrTampered) {
+			t.Errorf("bit %d altered: %v", bit, err)
 		}
 	}
 }

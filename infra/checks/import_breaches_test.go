@@ -103,14 +103,13 @@ func edgeBreaches() []breach {
 		files: map[string]string{
 			"shared/table/t.go":                     importing("table", sdk+"/service/dynamodb"),
 			"shared/secrets/s.go":                   importing("secrets", sdk),
-			"shared/web/w_test.go":                  importing("web", proxy),
 			"functions/gate/g.go":                   importing("gate", lambda+"/lambda"),
 			"functions/gate/bootstrap/deep/d.go":    importing("deep", lambda),
 			"shared/table/dynamo/d.go":              importing("dynamo", sdk),
 			"shared/secrets/kms/k.go":               importing("kms", sdk),
 			"shared/stack/s.go":                     importing("stack", sdk),
 			"shared/mail/ses/s.go":                  importing("ses", sdk),
-			"shared/lambdahttp/l.go":                importing("lambdahttp", lambda, proxy),
+			"shared/lambdahttp/l.go":                importing("lambdahttp", lambda),
 			"functions/gate/bootstrap/main.go":      importing("main", lambda),
 			"functions/gate/bootstrap/main_test.go": importing("main", sdk),
 			"shared/token/t.go":                     importing("token", "github.com/awsome/x"),
@@ -118,9 +117,23 @@ func edgeBreaches() []breach {
 		want: []string{
 			"shared/table/t.go:2: shared/table must not import " + sdk + "/service/dynamodb",
 			"shared/secrets/s.go:2: shared/secrets must not import " + sdk,
-			"shared/web/w_test.go:2: shared/web must not import " + proxy,
 			"functions/gate/g.go:2: functions/gate must not import " + lambda + "/lambda",
 			"functions/gate/bootstrap/deep/d.go:2: functions/gate/bootstrap/deep must not import " + lambda,
+		},
+	}, {
+		rule: "the API proxy stays in lambdahttp",
+		files: map[string]string{
+			"shared/web/w_test.go":             importing("web", proxy),
+			"shared/secrets/kms/k.go":          importing("kms", proxy+"/core"),
+			"shared/mail/ses/s.go":             importing("ses", proxy),
+			"functions/gate/bootstrap/main.go": importing("main", proxy+"/httpadapter"),
+			"shared/lambdahttp/l.go":           importing("lambdahttp", proxy+"/httpadapter"),
+		},
+		want: []string{
+			"shared/web/w_test.go:2: shared/web must not import " + proxy,
+			"shared/secrets/kms/k.go:2: shared/secrets/kms must not import " + proxy + "/core",
+			"shared/mail/ses/s.go:2: shared/mail/ses must not import " + proxy,
+			"functions/gate/bootstrap/main.go:2: functions/gate/bootstrap must not import " + proxy + "/httpadapter",
 		},
 	}, {
 		rule: "bolt is for one machine",

@@ -35,7 +35,10 @@ func importRules() []rule {
 				under(imp, own("functions")) && !under(imp, own(function(from.dir)))
 		}),
 		each("AWS stays at the edge", func(from place, imp string) bool {
-			return (under(imp, "github.com/aws") || under(imp, "github.com/awslabs")) && !from.awsEdge()
+			return under(imp, "github.com/aws") && !from.awsEdge()
+		}),
+		each("the API proxy stays in lambdahttp", func(from place, imp string) bool {
+			return under(imp, "github.com/awslabs") && !under(from.dir, "shared/lambdahttp")
 		}),
 		each("bolt is for one machine", func(from place, imp string) bool {
 			return under(imp, own("shared/table/bolt")) && !from.test && !under(from.dir, "infra/local") &&

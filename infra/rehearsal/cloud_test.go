@@ -33,10 +33,9 @@ const (
 // call is one request of a function to AWS, as a policy sees it.
 type call struct {
 	function string
-	action   string // dynamodb:GetItem
-	resource string // table, table/index/due, key, mail, *
-	keys     []string
-	bound    string
+	action   string   // dynamodb:GetItem
+	resource string   // table, table/index/due, key, mail, *
+	values   []string // leading keys, the id that is sealed for, the sender
 }
 
 // cloud is AWS as far as the functions ask it: DynamoDB Local behind a proxy,
@@ -155,7 +154,7 @@ func dynamoCalls(who, operation string, body []byte) ([]call, error) {
 		return nil, err
 	}
 	made := func(action, resource string, keys ...string) call {
-		return call{function: who, action: "dynamodb:" + action, resource: resource, keys: keys}
+		return call{function: who, action: "dynamodb:" + action, resource: resource, values: keys}
 	}
 	leading := func(o one) string {
 		if o.Key != nil {
@@ -212,7 +211,7 @@ func (c *cloud) askKMS(w http.ResponseWriter, who, operation string, body []byte
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	c.note(call{function: who, action: "kms:" + operation, resource: "key", bound: in.EncryptionContext["bound"]})
+	c.note(call{function: who, action: "kms:" + operation, resource: "key", values: []string{in.EncryptionContext["bound"]}})
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	w.Header().Set("Content-Type", "application/x-amz-json-1.1")
@@ -244,8 +243,9 @@ func refuse(w http.ResponseWriter, kind string) {
 func (c *cloud) sendMail(w http.ResponseWriter, who string, body []byte) {
 	type content struct{ Data string }
 	var in struct {
-		Destination struct{ ToAddresses []string }
-		Content     struct {
+		FromEmailAddress string
+		Destination      struct{ ToAddresses []string }
+		Content          struct {
 			Simple struct {
 				Subject content
 				Body    struct{ Text content }
@@ -256,7 +256,7 @@ func (c *cloud) sendMail(w http.ResponseWriter, who string, body []byte) {
 		http.Error(w, "unreadable", http.StatusBadRequest)
 		return
 	}
-	c.note(call{function: who, action: "ses:SendEmail", resource: "mail"})
+	c.note(call{function: who, action: "ses:SendEmail", resource: "mail", values: []string{in.FromEmailAddress}})
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if in.Destination.ToAddresses[0] == c.refused {

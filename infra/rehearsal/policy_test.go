@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
-	"path"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -121,36 +121,114 @@ func (t *transformed) routes() map[string]string {
 	return found
 }
 
-// grant is one action on one kind of resource, for one pattern of keys or ids.
+// grant is one action on one kind of resource, for one pattern of keys, ids or
+// senders.
 type grant struct{ function, action, resource, pattern string }
 
-// grants are what a function's role lets it do, taken apart; whole keeps together
-// what one statement allows of one action, since all keys of a request must be
-// allowed by one.
+// whole keeps together what one statement allows of one action, since all keys of
+// a request must be allowed by one.
 type whole struct {
 	action, resource string
-	keys, bound      []string
+	patterns         []string // of leading keys, of ids, of senders; none: any
 }
 
+// wholes are what a function's role lets it do. What can't be judged here is an
+// error: a refusal or a condition passed over would count as a grant.
 func (t *transformed) wholes(logical string) (found []whole, err error) {
+	if err := t.managed(logical); err != nil {
+		return nil, err
+	}
 	policies, _ := get(t.properties(logical+"Role"), "Policies").([]any)
 	for _, p := range policies {
 		statements, _ := get(p, "PolicyDocument", "Statement").([]any)
 		for _, s := range statements {
-			resource, err := resourceOf(get(s, "Resource"))
+			of, err := t.statement(s)
 			if err != nil {
-				return nil, err
+				return nil, fmt.Errorf("%s: %w", logical, err)
 			}
-			for _, action := range strs(get(s, "Action")) {
-				w := whole{action: action, resource: resource, keys: strs(get(s, "Condition", "ForAllValues:StringLike", "dynamodb:LeadingKeys")), bound: strs(get(s, "Condition", "StringLike", "kms:EncryptionContext:bound"))}
-				if strings.HasPrefix(action, "dynamodb:") && (len(w.keys) == 0 || get(s, "Condition", "Null", "dynamodb:LeadingKeys") != "false") {
-					return nil, fmt.Errorf("%s: %s holds without keys", logical, action)
-				}
-				found = append(found, w)
-			}
+			found = append(found, of...)
 		}
 	}
 	return found, nil
+}
+
+// managed holds a role to Amazon's own policies that Lambda itself needs: to
+// write logs, and to read the stream where there is one.
+func (t *transformed) managed(logical string) error {
+	const own = "arn:aws:iam::aws:policy/service-role/AWSLambda"
+	wanted := []string{own + "BasicExecutionRole"}
+	for _, r := range t.resources {
+		alias := fmt.Sprint(get(r, "Properties", "FunctionName", "Ref"))
+		if get(r, "Type") == "AWS::Lambda::EventSourceMapping" && alias == logical+"Aliaslive" {
+			wanted = append(wanted, own+"DynamoDBExecutionRole")
+		}
+	}
+	if got := strs(get(t.properties(logical+"Role"), "ManagedPolicyArns")); !slices.Equal(got, wanted) {
+		return fmt.Errorf("%s: the managed policies are %v, want %v", logical, got, wanted)
+	}
+	return nil
+}
+
+func (t *transformed) statement(s any) (found []whole, err error) {
+	parts, _ := s.(map[string]any)
+	for name := range parts {
+		if !slices.Contains([]string{"Effect", "Action", "Resource", "Condition"}, name) {
+			return nil, fmt.Errorf("a statement with %s", name)
+		}
+	}
+	if parts["Effect"] != "Allow" {
+		return nil, fmt.Errorf("a statement that does not allow: %v", parts["Effect"])
+	}
+	resource, err := resourceOf(parts["Resource"])
+	if err != nil {
+		return nil, err
+	}
+	for _, action := range strs(parts["Action"]) {
+		patterns, err := t.condition(action, parts["Condition"])
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, whole{action, resource, patterns})
+	}
+	return found, nil
+}
+
+// condition reads what an action is limited to. Each kind of action has one
+// condition here, and must have it.
+func (t *transformed) condition(action string, condition any) ([]string, error) {
+	operator, name := "", ""
+	wanted := map[string]bool{}
+	switch service, _, _ := strings.Cut(action, ":"); {
+	case service == "dynamodb":
+		operator, name = "ForAllValues:StringLike", "dynamodb:LeadingKeys"
+		// Where there is no key at all, each of none is like the patterns.
+		if get(condition, "Null", name) != "false" {
+			return nil, fmt.Errorf("%s holds without keys", action)
+		}
+		wanted["Null "+name] = true
+	case service == "kms":
+		operator, name = "StringLike", "kms:EncryptionContext:bound"
+	case action == "ses:SendEmail":
+		operator, name = "StringEquals", "ses:FromAddress"
+	}
+	wanted[operator+" "+name] = operator != ""
+	operators, _ := condition.(map[string]any)
+	for operator, inner := range operators {
+		names, _ := inner.(map[string]any)
+		for name := range names {
+			if !wanted[operator+" "+name] {
+				return nil, fmt.Errorf("%s on a condition that nobody here can judge: %s of %s", action, operator, name)
+			}
+		}
+	}
+	patterns := strs(get(condition, operator, name))
+	if value, ok := get(condition, operator, name).(map[string]any); ok {
+		patterns = []string{t.text(value)}
+	}
+	if operator != "" && len(patterns) == 0 {
+		return nil, fmt.Errorf("%s without %s", action, name)
+	}
+	return patterns, nil
 }
 
 func strs(value any) (found []string) {
@@ -195,21 +273,7 @@ func judge(wholes []whole, c call, used map[grant]bool) bool {
 		if w.action != c.action || w.resource != c.resource {
 			continue
 		}
-		patterns, values := w.keys, c.keys
-		if strings.HasPrefix(c.action, "kms:") {
-			patterns, values = w.bound, []string{c.bound}
-		}
-		matched := map[grant]bool{}
-		all := true
-		for _, value := range values {
-			i := slices.IndexFunc(patterns, func(p string) bool { return like(p, value) })
-			if all = all && i >= 0; i >= 0 {
-				matched[grant{c.function, w.action, w.resource, patterns[i]}] = true
-			}
-		}
-		if len(patterns) == 0 {
-			matched[grant{c.function, w.action, w.resource, ""}] = true
-		}
+		matched, all := w.match(c)
 		if all {
 			maps.Copy(used, matched)
 			return true
@@ -218,24 +282,37 @@ func judge(wholes []whole, c call, used map[grant]bool) bool {
 	return false
 }
 
-// like is IAM's StringLike for the patterns that the template has.
-func like(pattern, value string) bool {
-	if prefix, ok := strings.CutSuffix(pattern, "*"); ok && !strings.ContainsAny(prefix, "*?") {
-		return strings.HasPrefix(value, prefix)
+// match finds the pattern of each of a call's values: all must have one, and
+// there must be some.
+func (w whole) match(c call) (matched map[grant]bool, all bool) {
+	if len(w.patterns) == 0 {
+		return map[grant]bool{{c.function, w.action, w.resource, ""}: true}, true
 	}
-	ok, err := path.Match(pattern, value)
-	return ok && err == nil
+	matched = map[grant]bool{}
+	for _, value := range c.values {
+		i := slices.IndexFunc(w.patterns, func(p string) bool { return like(p, value) })
+		if i < 0 {
+			return nil, false
+		}
+		matched[grant{c.function, w.action, w.resource, w.patterns[i]}] = true
+	}
+	return matched, len(c.values) > 0
+}
+
+// like is IAM's StringLike. StringEquals is the same for what has no wildcard.
+func like(pattern, value string) bool {
+	quoted := strings.NewReplacer(`\*`, `.*`, `\?`, `.`).Replace(regexp.QuoteMeta(pattern))
+	return regexp.MustCompile(`(?s)^` + quoted + `$`).MatchString(value)
 }
 
 // all are the grants of a function, taken apart.
 func all(function string, wholes []whole) (found []grant) {
 	for _, w := range wholes {
-		patterns := append(slices.Clone(w.keys), w.bound...)
-		if len(patterns) == 0 {
-			patterns = []string{""}
-		}
-		for _, p := range patterns {
+		for _, p := range w.patterns {
 			found = append(found, grant{function, w.action, w.resource, p})
+		}
+		if len(w.patterns) == 0 {
+			found = append(found, grant{function, w.action, w.resource, ""})
 		}
 	}
 	return found

@@ -145,7 +145,7 @@ func holdPermissions(t *testing.T, c *cloud, template *transformed) {
 	}
 	for _, one := range c.calls {
 		if _, ours := functions[one.function]; ours && !judge(wholes[one.function], one, used) {
-			refused[fmt.Sprintf("%s may not %s on %s %q%s", one.function, one.action, one.resource, one.keys, one.bound)] = true
+			refused[fmt.Sprintf("%s may not %s on %s %q", one.function, one.action, one.resource, one.values)] = true
 		}
 	}
 	for _, text := range slices.Sorted(maps.Keys(refused)) {

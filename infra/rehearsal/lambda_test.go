@@ -5,12 +5,14 @@ package rehearsal
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -181,28 +183,55 @@ func (i *instance) invoke(ctx context.Context, payload []byte, timeout time.Dura
 	answered := make(chan outcome, 1)
 	i.pending[id] = answered
 	i.mu.Unlock()
+	if err := i.ready(ctx); err != nil {
+		return nil, err
+	}
 	select {
 	case i.events <- invocation{id, payload, time.Now().Add(timeout)}:
 	case <-i.ended:
-		return nil, fmt.Errorf("%w: %s: %s", errEnded, i.name, i.said.String())
+		return nil, i.end()
 	case <-ctx.Done():
 		return nil, fmt.Errorf("%w: %s did not ask for its event: %s", errTimedOut, i.name, i.said.String())
-	}
-	i.mu.Lock()
-	extended := i.extended // it has registered before it asked for its first event
-	i.mu.Unlock()
-	if extended {
-		<-i.waiting
-		i.invoked <- struct{}{}
 	}
 	select {
 	case o := <-answered:
 		return o.body, o.err
 	case <-i.ended:
-		return nil, fmt.Errorf("%w: %s: %s", errEnded, i.name, i.said.String())
+		return nil, i.end()
 	case <-ctx.Done():
 		return nil, fmt.Errorf("%w: %s", errTimedOut, i.name)
 	}
+}
+
+// ready waits until the process has started and its extension, if it has
+// registered one, has done what followed the last answer; it is told of the event.
+func (i *instance) ready(ctx context.Context) error {
+	select {
+	case <-i.polled:
+	case <-i.ended:
+		return i.end()
+	case <-ctx.Done():
+		return fmt.Errorf("%w: %s did not start: %s", errTimedOut, i.name, i.said.String())
+	}
+	i.mu.Lock()
+	extended := i.extended // it can't register any more
+	i.mu.Unlock()
+	if !extended {
+		return nil
+	}
+	select {
+	case <-i.waiting:
+		i.invoked <- struct{}{}
+		return nil
+	case <-i.ended:
+		return i.end()
+	case <-ctx.Done():
+		return fmt.Errorf("%w: %s: its extension is not done", errTimedOut, i.name)
+	}
+}
+
+func (i *instance) end() error {
+	return fmt.Errorf("%w: %s: %s", errEnded, i.name, i.said.String())
 }
 
 // api is the Runtime API (2018-06-01) and the Extensions API (2020-01-01).
@@ -211,20 +240,46 @@ func (i *instance) api() http.Handler {
 	mux.HandleFunc("GET /2018-06-01/runtime/invocation/next", i.next)
 	mux.HandleFunc("POST /2018-06-01/runtime/invocation/{id}/response", func(w http.ResponseWriter, r *http.Request) { i.answer(w, r, nil) })
 	mux.HandleFunc("POST /2018-06-01/runtime/invocation/{id}/error", func(w http.ResponseWriter, r *http.Request) { i.answer(w, r, errFunction) })
-	mux.HandleFunc("POST /2020-01-01/extension/register", func(w http.ResponseWriter, _ *http.Request) {
-		i.mu.Lock()
-		i.extended = true
-		i.mu.Unlock()
-		w.Header().Set("Lambda-Extension-Identifier", "extension")
-	})
-	mux.HandleFunc("GET /2020-01-01/extension/event/next", func(_ http.ResponseWriter, r *http.Request) {
-		i.waiting <- struct{}{}
-		select {
-		case <-i.invoked:
-		case <-r.Context().Done():
-		}
-	})
+	mux.HandleFunc("POST /2020-01-01/extension/register", i.register)
+	mux.HandleFunc("GET /2020-01-01/extension/event/next", i.follow)
 	return mux
+}
+
+const extensionID = "extension"
+
+// register takes the extension of a function: before the function asks for its
+// first event, and for INVOKE alone.
+func (i *instance) register(w http.ResponseWriter, r *http.Request) {
+	var in struct{ Events []string }
+	if err := json.NewDecoder(r.Body).Decode(&in); err != nil || r.Header.Get("Lambda-Extension-Name") == "" || !slices.Equal(in.Events, []string{"INVOKE"}) {
+		w.WriteHeader(http.StatusBadRequest)
+		return
+	}
+	select {
+	case <-i.polled:
+		w.WriteHeader(http.StatusForbidden)
+		return
+	default:
+	}
+	i.mu.Lock()
+	i.extended = true
+	i.mu.Unlock()
+	w.Header().Set("Lambda-Extension-Identifier", extensionID)
+}
+
+// follow hands the extension its next event: with it, it says that it is done
+// with the last.
+func (i *instance) follow(w http.ResponseWriter, r *http.Request) {
+	if r.Header.Get("Lambda-Extension-Identifier") != extensionID {
+		w.WriteHeader(http.StatusForbidden)
+		return
+	}
+	i.waiting <- struct{}{}
+	select {
+	case <-i.invoked:
+		_, _ = io.WriteString(w, `{"eventType":"INVOKE"}`) // as with next
+	case <-r.Context().Done():
+	}
 }
 
 func (i *instance) next(w http.ResponseWriter, r *http.Request) {

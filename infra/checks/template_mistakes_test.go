@@ -40,5 +40,8 @@ func mistakes() []mistake {
 		{"a gate that others starve", "ReservedConcurrentExecutions: !If [IsProd, !Ref GateConcurrency, !Ref AWS::NoValue]", "EphemeralStorage: { Size: 512 }", "production has what it needs"},
 		{"a sandbox that nobody asks about", "PORTCULLIS_PRODUCTION: !If [IsProd, 'true', 'false']", "PORTCULLIS_PRODUCTION: 'false'", "production has what it needs"},
 		{"a function that the API may not call", "FunctionName: !Ref ReportsFunction.Alias", "FunctionName: !Ref ReportsFunction", "the API may call its functions"},
+		{"a restore that what runs is not told of", " restored ${RestoredAt}'", "'", "parameters reach what is published"},
+		{"mail from the address before", " from ${MailFrom}'", "'", "parameters reach what is published"},
+		{"a version of nothing new", " restored ${RestoredAt}'", " restored ${RestoredAt} ${AlarmEmail}'", "parameters reach what is published"},
 	}
 }

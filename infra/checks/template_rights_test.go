@@ -2,6 +2,7 @@ package checks
 
 import (
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -146,6 +147,49 @@ func wrongDeployments(t *template) (found []string) {
 		}
 	}
 	return found
+}
+
+// unpublished are parameters in a function's environment whose change would leave
+// the alias at the version before; and those whose change would publish a version
+// of nothing new, which Lambda refuses.
+func unpublished(t *template) (found []string) {
+	for _, f := range t.functions() {
+		set := map[string]bool{}
+		t.parameters(at[any](t.root, "Globals", "Function", "Environment"), set)
+		t.parameters(at[any](f.properties, "Environment"), set)
+		named := map[string]bool{}
+		t.parameters(at[any](f.properties, "VersionDescription"), named)
+		if !maps.Equal(set, named) {
+			found = append(found, fmt.Sprintf("%s: its environment is made of %v, its version is named by %v",
+				f.name, slices.Sorted(maps.Keys(set)), slices.Sorted(maps.Keys(named))))
+		}
+	}
+	return found
+}
+
+// parameters adds those that a value depends on, through conditions too.
+func (t *template) parameters(value any, found map[string]bool) {
+	declared := at[map[string]any](t.root, "Parameters")
+	walk(value, func(value any) {
+		names := []string{at[string](value, "Ref")}
+		if text, ok := value.(string); ok {
+			for _, m := range inSub.FindAllStringSubmatch(text, -1) {
+				names = append(names, m[1])
+			}
+		}
+		for _, name := range names {
+			if declared[name] != nil {
+				found[name] = true
+			}
+		}
+		condition := at[string](value, "Condition")
+		if parts := list(value, "Fn::If"); len(parts) > 0 {
+			condition = fmt.Sprint(parts[0])
+		}
+		if condition != "" {
+			t.parameters(at[any](t.root, "Conditions", condition), found)
+		}
+	})
 }
 
 // openAPI also keeps what lets somebody in out of the access log.

@@ -29,7 +29,7 @@ func templateRules() []templateRule {
 		{"nothing is granted by wildcard", wildcards}, {"keys of the table are named", openKeys}, {"sealed values are bound", openSecrets},
 		{"parameters are used", unusedParameters}, {"logs are kept and end", wrongLogs}, {"functions are watched", unwatched},
 		{"deployments are rolled back", wrongDeployments}, {"the API is fenced", openAPI}, {"production has what it needs", wrongProduction},
-		{"the API may call its functions", uncallable},
+		{"the API may call its functions", uncallable}, {"parameters reach what is published", unpublished},
 	}
 }
 

@@ -30,6 +30,10 @@ var (
 	errEnded    = errors.New("the function ended")
 )
 
+// initTime is how long a process may take to start (AWS, "Lambda execution
+// environment lifecycle").
+const initTime = 10 * time.Second
+
 // function is one Lambda function: as many processes of its binary as it takes
 // to answer what comes at once, each of which answers one event at a time.
 type function struct {
@@ -38,30 +42,58 @@ type function struct {
 	env     []string
 	timeout time.Duration
 
+	following sync.WaitGroup // extensions that go on after answers
+
 	mu   sync.Mutex
 	idle []*instance
 	all  []*instance
+	late error // of extensions that went on for too long
 }
 
 // invoke has an idle instance answer, or a new one.
 func (f *function) invoke(ctx context.Context, payload []byte) ([]byte, error) {
-	i, err := f.instance()
+	i, err := f.instance(ctx)
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, f.timeout)
+	deadline := time.Now().Add(f.timeout)
+	ctx, cancel := context.WithDeadline(ctx, deadline)
 	defer cancel()
-	answer, err := i.invoke(ctx, payload, f.timeout)
-	if errors.Is(err, errTimedOut) || errors.Is(err, errEnded) {
+	answer, err := i.invoke(ctx, payload, deadline)
+	switch {
+	case errors.Is(err, errTimedOut) || errors.Is(err, errEnded):
 		return nil, errors.Join(err, i.stop())
+	case i.hasExtension():
+		f.following.Go(func() { f.follow(i, deadline) })
+	default:
+		f.free(i)
 	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.idle = append(f.idle, i)
 	return answer, err
 }
 
-func (f *function) instance() (*instance, error) {
+// follow waits for what an extension does after the answer: the function's time
+// is for both, and a process that takes longer is ended.
+func (f *function) follow(i *instance, deadline time.Time) {
+	ctx, cancel := context.WithDeadline(context.Background(), deadline)
+	defer cancel()
+	err := i.extensionWaits(ctx)
+	if err == nil {
+		f.free(i)
+		return
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.late = errors.Join(f.late, err, i.stop())
+}
+
+func (f *function) free(i *instance) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.idle = append(f.idle, i)
+}
+
+// instance is one that is idle, or one that starts.
+func (f *function) instance(ctx context.Context) (*instance, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if n := len(f.idle); n > 0 {
@@ -70,40 +102,33 @@ func (f *function) instance() (*instance, error) {
 		return i, nil
 	}
 	i, err := startInstance(f.name, f.binary, f.env)
-	if err == nil {
-		f.all = append(f.all, i)
+	if err != nil {
+		return nil, err
 	}
-	return i, err
-}
-
-func (f *function) stop() error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	var err error
-	for _, i := range f.all {
-		err = errors.Join(err, i.stop())
+	f.all = append(f.all, i)
+	ctx, cancel := context.WithTimeout(ctx, initTime)
+	defer cancel()
+	if err := i.ready(ctx); err != nil {
+		return nil, errors.Join(err, i.stop())
 	}
-	return err
+	return i, nil
 }
 
 // settle waits until what follows the answers is done: until then Lambda would
 // not freeze a process.
-func (f *function) settle() {
+func (f *function) settle() { f.following.Wait() }
+
+// stop ends every process. It tells of extensions that went on for too long.
+func (f *function) stop() error {
+	f.settle()
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	err := f.late
+	f.late = nil
 	for _, i := range f.all {
-		i.mu.Lock()
-		extended := i.extended
-		i.mu.Unlock()
-		if !extended {
-			continue
-		}
-		select {
-		case token := <-i.waiting:
-			i.waiting <- token
-		case <-i.ended:
-		}
+		err = errors.Join(err, i.stop())
 	}
+	return err
 }
 
 // instance is one process and the Runtime API that it alone asks.
@@ -176,35 +201,8 @@ func (i *instance) stop() (err error) {
 	return err
 }
 
-func (i *instance) invoke(ctx context.Context, payload []byte, timeout time.Duration) ([]byte, error) {
-	i.mu.Lock()
-	i.count++
-	id := fmt.Sprintf("%s-%d", i.name, i.count)
-	answered := make(chan outcome, 1)
-	i.pending[id] = answered
-	i.mu.Unlock()
-	if err := i.ready(ctx); err != nil {
-		return nil, err
-	}
-	select {
-	case i.events <- invocation{id, payload, time.Now().Add(timeout)}:
-	case <-i.ended:
-		return nil, i.end()
-	case <-ctx.Done():
-		return nil, fmt.Errorf("%w: %s did not ask for its event: %s", errTimedOut, i.name, i.said.String())
-	}
-	select {
-	case o := <-answered:
-		return o.body, o.err
-	case <-i.ended:
-		return nil, i.end()
-	case <-ctx.Done():
-		return nil, fmt.Errorf("%w: %s", errTimedOut, i.name)
-	}
-}
-
-// ready waits until the process has started and its extension, if it has
-// registered one, has done what followed the last answer; it is told of the event.
+// ready waits until the process, and the extension in it if it has registered
+// one, ask for their first event.
 func (i *instance) ready(ctx context.Context) error {
 	select {
 	case <-i.polled:
@@ -213,20 +211,55 @@ func (i *instance) ready(ctx context.Context) error {
 	case <-ctx.Done():
 		return fmt.Errorf("%w: %s did not start: %s", errTimedOut, i.name, i.said.String())
 	}
-	i.mu.Lock()
-	extended := i.extended // it can't register any more
-	i.mu.Unlock()
-	if !extended {
+	if !i.hasExtension() {
 		return nil
 	}
+	return i.extensionWaits(ctx)
+}
+
+// hasExtension holds from the first poll on.
+func (i *instance) hasExtension() bool {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.extended
+}
+
+// extensionWaits waits until the extension asks for its next event.
+func (i *instance) extensionWaits(ctx context.Context) error {
 	select {
 	case <-i.waiting:
-		i.invoked <- struct{}{}
 		return nil
 	case <-i.ended:
 		return i.end()
 	case <-ctx.Done():
-		return fmt.Errorf("%w: %s: its extension is not done", errTimedOut, i.name)
+		return fmt.Errorf("%w: %s: its extension goes on: %s", errTimedOut, i.name, i.said.String())
+	}
+}
+
+func (i *instance) invoke(ctx context.Context, payload []byte, deadline time.Time) ([]byte, error) {
+	i.mu.Lock()
+	i.count++
+	id := fmt.Sprintf("%s-%d", i.name, i.count)
+	answered := make(chan outcome, 1)
+	i.pending[id] = answered
+	i.mu.Unlock()
+	select {
+	case i.events <- invocation{id, payload, deadline}:
+	case <-i.ended:
+		return nil, i.end()
+	case <-ctx.Done():
+		return nil, fmt.Errorf("%w: %s did not ask for its event: %s", errTimedOut, i.name, i.said.String())
+	}
+	if i.hasExtension() {
+		i.invoked <- struct{}{}
+	}
+	select {
+	case o := <-answered:
+		return o.body, o.err
+	case <-i.ended:
+		return nil, i.end()
+	case <-ctx.Done():
+		return nil, fmt.Errorf("%w: %s", errTimedOut, i.name)
 	}
 }
 

@@ -182,30 +182,52 @@ func TestLambdaStart(t *testing.T) {
 	}
 }
 
-// An extension goes on after the answer has gone out. What settles waits for it,
-// and so does the next event, within the function's time.
+// An extension goes on after the answer has gone out: meanwhile another process
+// answers, and what settles waits.
 func TestLambdaExtension(t *testing.T) {
 	b := newBench(t, time.Minute, "PROBE_AFTER=SERVER")
-	first, _, err := b.tell(nil) // it does not wait
+	pids := map[int]bool{}
+	for range 2 {
+		answer, _, err := b.tell(nil) // it does not wait
+		if err != nil {
+			t.Fatal(err)
+		}
+		pids[answer.PID] = true
+		<-b.came
+	}
+	if len(pids) != 2 {
+		t.Errorf("a process whose extension goes on had an event: %v", pids)
+	}
+	var left atomic.Int32
+	go func() {
+		for range 2 {
+			left.Add(1)
+			<-b.leave
+		}
+	}()
+	if b.function.settle(); left.Load() != 2 {
+		t.Error("it settles before the extensions are done")
+	}
+	if again, _, err := b.tell(nil); err != nil || !pids[again.PID] {
+		t.Errorf("the next event goes to %d, %v; %v are idle", again.PID, err, pids)
+	}
+	<-b.came
+	<-b.leave
+}
+
+// The function's time is for the answer and for what follows it.
+func TestLambdaExtensionTimeout(t *testing.T) {
+	b := newBench(t, time.Second, "PROBE_AFTER=SERVER")
+	answer, _, err := b.tell(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	<-b.came
-	var left atomic.Bool
-	go func() {
-		left.Store(true)
-		<-b.leave
-	}()
-	if b.function.settle(); !left.Load() {
-		t.Error("it settles before the extension is done")
+	if b.function.settle(); lives(answer.PID) {
+		t.Error("it goes on")
 	}
-	if next, _, err := b.tell(nil); err != nil || next.PID != first.PID {
-		t.Fatalf("the next event goes to %d, %v; the first went to %d", next.PID, err, first.PID)
-	}
-	<-b.came
-	b.function.timeout = 200 * time.Millisecond
-	if _, _, err := b.tell(nil); !errors.Is(err, errTimedOut) || lives(first.PID) {
-		t.Errorf("while the extension goes on: %v", err)
+	if err := b.function.stop(); !errors.Is(err, errTimedOut) {
+		t.Errorf("nobody is told: %v", err)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"portcullis.example/shared/access"
+	"portcullis.example/shared/audit"
 	"portcullis.example/shared/gatekeeper"
 	"portcullis.example/shared/ground"
 	"portcullis.example/shared/idempotency"
@@ -251,9 +252,9 @@ func (f Function) ends(ctx context.Context) *ends {
 	return &ends{Function: f, caller: web.Identity(ctx).Caller}
 }
 
-func (e *ends) closing(p phonesystem.PhoneSystem) ([]table.Write, error) {
+func (e *ends) closing(p phonesystem.PhoneSystem, cause audit.Action) ([]table.Write, error) {
 	var err error
-	e.task, err = e.Book.Closing(e.caller, p)
+	e.task, err = e.Book.Closing(e.caller, p, cause)
 	return []table.Write{table.Put(e.task, table.Absent())}, err
 }
 

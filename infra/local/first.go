@@ -122,8 +122,8 @@ func (s *System) demoNow(ctx context.Context, caller access.Caller, created phon
 
 // closing ends the windows on a phone system that moves; the auditor tells of it.
 func (s *System) closing(caller access.Caller) phonesystem.Closing {
-	return func(p phonesystem.PhoneSystem) ([]table.Write, error) {
-		task, err := s.Auditor.Book.Closing(caller, p)
+	return func(p phonesystem.PhoneSystem, cause audit.Action) ([]table.Write, error) {
+		task, err := s.Auditor.Book.Closing(caller, p, cause)
 		return []table.Write{table.Put(task, table.Absent())}, err
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"portcullis.example/infra/local/scenario"
 	"portcullis.example/shared/access"
 	"portcullis.example/shared/account"
+	"portcullis.example/shared/audit"
 	"portcullis.example/shared/mfa/totp"
 	"portcullis.example/shared/phonesystem"
 	"portcullis.example/shared/table"
@@ -150,7 +151,7 @@ func (w *world) halfLocked(id string) {
 	w.must(err)
 	system, err := table.Decode[phonesystem.PhoneSystem](item)
 	w.must(err)
-	task, err := w.ground.Book.Closing(access.Caller{UserID: "SCENARIO", PartnerID: system.PartnerID}, system)
+	task, err := w.ground.Book.Closing(access.Caller{UserID: "SCENARIO", PartnerID: system.PartnerID}, system, audit.PhoneSystemLocked)
 	w.must(err)
 	system.Epoch, system.EpochAt = system.Epoch+1, w.Now().Truncate(time.Second)
 	writes, err := system.Writes(table.Is(item.Rev))

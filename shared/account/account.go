@@ -150,6 +150,8 @@ type Directory struct {
 	// RestoredAt is when the store was last restored from a backup; zero: never.
 	// Invitations from before may have been spent since.
 	RestoredAt time.Time
+	// Windows tells the ends of the unlock windows that a change here closes.
+	Windows Windows
 }
 
 // User reads one user and the revision of the record, or ErrNotFound.

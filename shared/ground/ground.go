@@ -64,8 +64,10 @@ func New(o Options) *Ground {
 	ids := token.NewIDs(o.Now, o.Random)
 	journal := &audit.Journal{Table: o.Table, Now: o.Now, IDs: ids}
 	outbox := &mail.Outbox{Table: o.Table, Sealer: o.Sealer, IDs: ids, Now: o.Now}
+	book := &unlock.Book{Journal: journal, Random: o.Random, RestoredAt: o.RestoredAt}
 	directory := &account.Directory{
 		Journal: journal, Outbox: outbox, Hasher: o.Hasher, Passwords: password.NewPolicy(), Random: o.Random, BaseURL: o.BaseURL, RestoredAt: o.RestoredAt,
+		Windows: windows{book, o.Log},
 	}
 	return &Ground{
 		Options: o, IDs: ids, Journal: journal, Outbox: outbox, Directory: directory,
@@ -75,7 +77,21 @@ func New(o Options) *Ground {
 			Random:  o.Random, Lifetimes: o.Sessions, RestoredAt: o.RestoredAt,
 		},
 		Registry: &phonesystem.Registry{Journal: journal, Outbox: outbox, Random: o.Random},
-		Book:     &unlock.Book{Journal: journal, Random: o.Random, RestoredAt: o.RestoredAt},
+		Book:     book,
+	}
+}
+
+// windows is the book as the services below it see it.
+type windows struct {
+	*unlock.Book
+	log *slog.Logger
+}
+
+// Follow does not fail a change that is done: what it can't tell, the auditor
+// will.
+func (w windows) Follow(ctx context.Context, task table.Item) {
+	if err := w.Book.Follow(ctx, task); err != nil {
+		w.log.WarnContext(ctx, "the ends of windows could not be told yet", "error", err)
 	}
 }
 

@@ -126,8 +126,8 @@ func (c Change) apply(p PhoneSystem) (PhoneSystem, error) {
 }
 
 // Closing answers the writes that end every window of a phone system as it
-// stands; see unlock.Book.Closing.
-type Closing func(PhoneSystem) ([]table.Write, error)
+// stands, because of a change that the audit names so; see unlock.Book.Closing.
+type Closing func(PhoneSystem, audit.Action) ([]table.Write, error)
 
 // Update changes a phone system. Errors: ErrNotFound, access.ErrForbidden,
 // access.ErrNotFresh, ErrHostTaken, *input.Error. A widened policy, another
@@ -159,7 +159,7 @@ func (r *Registry) move(e *edited, old PhoneSystem, closing Closing) error {
 	}
 	e.first = []table.Write{claim}
 	e.next.Epoch, e.next.EpochAt = old.Epoch+1, r.Journal.Second()
-	e.more, err = closing(old)
+	e.more, err = closing(old, audit.PhoneSystemChanged)
 	e.more = append(e.more, table.Delete(hostKey(old.PartnerID, old.Host), table.Always()))
 	return err
 }
@@ -304,7 +304,7 @@ func (r *Registry) Delete(ctx context.Context, caller access.Caller, id string, 
 		if err := r.mayManage(caller, id); err != nil {
 			return err
 		}
-		writes, err := closing(p)
+		writes, err := closing(p, audit.PhoneSystemDeleted)
 		if err != nil {
 			return err
 		}

@@ -20,6 +20,8 @@ type ending struct {
 	at  time.Time // zero: now
 	// caller is who closed it; nobody where it ended by itself.
 	caller access.Caller
+	// cause is the change that closed it; empty where there is none.
+	cause audit.Action
 }
 
 // entry names the caller only if the end is the caller's doing: who closes a
@@ -29,7 +31,7 @@ func (e ending) entry(u Unlock) audit.Entry {
 	if u.EndedBy != e.caller.UserID {
 		e.caller = access.Caller{}
 	}
-	made := entry(e.caller, action, u).With("ended_at", u.EndedAt.Format(time.RFC3339))
+	made := entry(e.caller, action, u).With("ended_at", u.EndedAt.Format(time.RFC3339)).With("cause", string(e.cause))
 	made.Actor, made.PartnerID = u.EndedBy, u.PartnerID
 	return made
 }

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"strings"
 	"time"
 
 	"portcullis.example/shared/access"
+	"portcullis.example/shared/account"
 	"portcullis.example/shared/audit"
 	"portcullis.example/shared/phonesystem"
 	"portcullis.example/shared/table"
@@ -19,12 +21,35 @@ const RevocationKind = "revocation"
 // revocation is a closing of many windows that an epoch has decided already:
 // the entries of the single windows follow, whatever crashes in between.
 type revocation struct {
-	PartnerID     string `json:"partner_id"`
-	PhoneSystemID string `json:"phone_system_id"`
-	// Epoch is the phone system's from then on: older windows are closed.
+	PartnerID string `json:"partner_id"`
+	// PhoneSystemID or UserID says whose windows.
+	PhoneSystemID string `json:"phone_system_id,omitempty"`
+	UserID        string `json:"user_id,omitempty"`
+	// Epoch is the phone system's or the user's from then on: older windows are
+	// closed.
 	Epoch int64     `json:"epoch"`
 	By    string    `json:"by"`
 	At    time.Time `json:"at"`
+	// Cause is what the change stands under in the audit.
+	Cause audit.Action `json:"cause,omitempty"`
+}
+
+// closed tells whether the task closed a window: not what was opened after its
+// epoch began, nor what was over before.
+func (t revocation) closed(u Unlock) bool {
+	if !t.At.Before(u.ExpiresAt) {
+		return false
+	}
+	if t.UserID != "" {
+		return u.UserID == t.UserID && u.UserEpoch < t.Epoch
+	}
+	return u.PhoneSystemID == t.PhoneSystemID && u.SystemEpoch < t.Epoch
+}
+
+// concerns tells by its key whether a lease may be of a window that the task
+// closed.
+func (t revocation) concerns(lease table.Key) bool {
+	return t.UserID == "" || strings.HasSuffix(lease.Sort, "#"+t.UserID)
 }
 
 // Lock closes every window of a phone system at once and answers of how many it
@@ -79,7 +104,7 @@ func (b *Book) lock(ctx context.Context, caller access.Caller, item table.Item) 
 	if err != nil {
 		return table.Item{}, err
 	}
-	task, err := b.revocation(caller, system)
+	task, err := b.closingSystem(caller, system, audit.PhoneSystemLocked)
 	if err != nil {
 		return table.Item{}, err
 	}
@@ -87,24 +112,32 @@ func (b *Book) lock(ctx context.Context, caller access.Caller, item table.Item) 
 	return task, b.Journal.Commit(ctx, writes, audit.By(caller, audit.PhoneSystemLocked, system.ID).On(system.ID))
 }
 
-func (b *Book) revocation(caller access.Caller, system phonesystem.PhoneSystem) (table.Item, error) {
+func (b *Book) closingSystem(caller access.Caller, system phonesystem.PhoneSystem, cause audit.Action) (table.Item, error) {
+	return b.revocation(revocation{PartnerID: system.PartnerID, PhoneSystemID: system.ID, Epoch: system.Epoch, By: caller.UserID, Cause: cause})
+}
+
+func (b *Book) revocation(task revocation) (table.Item, error) {
 	id, err := b.Journal.IDs.New()
 	if err != nil {
 		return table.Item{}, err
 	}
-	now := b.Journal.Second()
-	task := revocation{PartnerID: system.PartnerID, PhoneSystemID: system.ID, Epoch: system.Epoch, By: caller.UserID, At: now}
+	task.At = b.Journal.Second()
 	item, err := table.Encode(table.Key{Partition: "revocation#" + id, Sort: "task"}, RevocationKind, task)
-	item.Due = now
+	item.Due = task.At
 	return item, err
 }
 
 // Closing makes the task that ends every window of a phone system as it stands
 // now, to be put with what closes them: its deletion, or a raised epoch. Follow
 // then tells the ends, or the auditor does.
-func (b *Book) Closing(caller access.Caller, system phonesystem.PhoneSystem) (table.Item, error) {
+func (b *Book) Closing(caller access.Caller, system phonesystem.PhoneSystem, cause audit.Action) (table.Item, error) {
 	system.Epoch++
-	return b.revocation(caller, system)
+	return b.closingSystem(caller, system, cause)
+}
+
+// ClosingUser is account.Windows'.
+func (b *Book) ClosingUser(user account.User, by string, cause audit.Action) (table.Item, error) {
+	return b.revocation(revocation{PartnerID: user.PartnerID, UserID: user.ID, Epoch: user.Epoch, By: by, Cause: cause})
 }
 
 // Follow tells the ends of the windows that a committed task closed. They are
@@ -182,6 +215,9 @@ func (b *Book) closedBy(ctx context.Context, task revocation) iter.Seq2[string, 
 	return func(yield func(string, error) bool) {
 		for held, err := range b.Journal.Table.List(ctx, LeasesOn(task.PartnerID, task.PhoneSystemID)) {
 			var lease Lease
+			if err == nil && !task.concerns(held.Key) {
+				continue
+			}
 			if err == nil {
 				lease, err = table.Decode[Lease](held)
 			}
@@ -196,19 +232,16 @@ func (b *Book) closedBy(ctx context.Context, task revocation) iter.Seq2[string, 
 			}
 			// One that can't be read may be anybody's: Sweep reports it.
 			u, unreadable := table.Decode[Unlock](due)
-			if unreadable == nil && u.PhoneSystemID == task.PhoneSystemID && !yield(u.ID, nil) {
+			if unreadable == nil && u.PartnerID == task.PartnerID && task.closed(u) && !yield(u.ID, nil) {
 				return
 			}
 		}
 	}
 }
 
-// revokeOne leaves alone what was opened after the task's epoch began, and what
-// was over before.
 func (b *Book) revokeOne(ctx context.Context, task revocation, id string) (bool, error) {
 	_, told, err := b.end(ctx, task.PartnerID, id, func(_ context.Context, u Unlock) (ending, bool, error) {
-		over := u.PhoneSystemID == task.PhoneSystemID && u.SystemEpoch < task.Epoch && task.At.Before(u.ExpiresAt)
-		return ending{end: Revoked, by: task.By, at: task.At}, over, nil
+		return ending{end: Revoked, by: task.By, at: task.At, cause: task.Cause}, task.closed(u), nil
 	})
 	return told, err
 }

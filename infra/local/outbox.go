@@ -30,7 +30,9 @@ func (o Outbox) Send(_ context.Context, letter mail.Letter) error {
 	m.Subject(letter.Subject)
 	m.SetMessageIDWithValue(letter.ID + "@portcullis")
 	m.SetDate()
+	// Unencoded, so that whoever looks into the file finds links in one piece.
 	m.SetBodyString(gomail.TypeTextPlain, letter.Text, gomail.WithPartEncoding(gomail.NoEncoding))
+	m.AddAlternativeString(gomail.TypeTextHTML, letter.HTML, gomail.WithPartEncoding(gomail.NoEncoding))
 	// Durable: what was sent is taken out of the table.
 	if err := publish(filepath.Join(o.Folder, letter.ID+"-"+fileName(letter.To)+".eml"), m); err != nil {
 		return fmt.Errorf("outbox: %w", err)

@@ -2,10 +2,15 @@ package local_test
 
 import (
 	"context"
+	"errors"
+	"io"
+	"mime"
+	"mime/multipart"
 	"net/http"
 	"net/mail"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -70,6 +75,42 @@ func TestALetterStaysInTheOutbox(t *testing.T) {
 	}
 	if err := o.Send(context.Background(), letters.Letter{ID: "1", To: "nobody", Subject: "x", Text: "x"}); err == nil {
 		t.Error("a letter to no address was sent")
+	}
+}
+
+// A mail program finds the text and the HTML, to show one of them.
+func TestALetterIsTextAndHTML(t *testing.T) {
+	folder := t.TempDir()
+	letter := letters.Letter{ID: "1", To: "ada@example.com", Subject: "Grüße", Text: "Grüße,\n\nhttps://portal.example/#accept?token=" + strings.Repeat("a", 100) + "\n", HTML: "<p>Grüße,</p>\n"}
+	if err := (local.Outbox{Folder: folder, From: "portcullis@localhost"}).Send(context.Background(), letter); err != nil {
+		t.Fatal(err)
+	}
+	file, err := os.Open(files(t, folder)[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	read, err := mail.ReadMessage(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	kind, parameters, err := mime.ParseMediaType(read.Header.Get("Content-Type"))
+	if err != nil || kind != "multipart/alternative" {
+		t.Fatalf("it is %s (%v)", kind, err)
+	}
+	parts := multipart.NewReader(read.Body, parameters["boundary"])
+	for _, want := range [][2]string{{"text/plain; charset=UTF-8", letter.Text}, {"text/html; charset=UTF-8", letter.HTML}} {
+		part, err := parts.NextPart()
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(part)
+		if err != nil || part.Header.Get("Content-Type") != want[0] || !slices.Equal(strings.Fields(string(body)), strings.Fields(want[1])) {
+			t.Errorf("%s (%v): %s", part.Header.Get("Content-Type"), err, body)
+		}
+	}
+	if _, err := parts.NextPart(); !errors.Is(err, io.EOF) {
+		t.Errorf("there is more: %v", err)
 	}
 }
 

@@ -17,6 +17,7 @@ import (
 	"portcullis.example/shared/gatekeeper"
 	"portcullis.example/shared/mail"
 	"portcullis.example/shared/mfa"
+	"portcullis.example/shared/notice"
 	"portcullis.example/shared/phonesystem"
 	"portcullis.example/shared/secrets"
 	"portcullis.example/shared/session"
@@ -53,6 +54,7 @@ type Ground struct {
 	IDs       *token.IDs
 	Journal   *audit.Journal
 	Outbox    *mail.Outbox
+	Notices   *notice.Writer
 	Directory *account.Directory
 	Desk      *session.Desk
 	Registry  *phonesystem.Registry
@@ -63,14 +65,15 @@ type Ground struct {
 func New(o Options) *Ground {
 	ids := token.NewIDs(o.Now, o.Random)
 	journal := &audit.Journal{Table: o.Table, Now: o.Now, IDs: ids}
-	outbox := &mail.Outbox{Table: o.Table, Sealer: o.Sealer, IDs: ids, Now: o.Now}
+	outbox := &mail.Outbox{Table: o.Table, Sealer: o.Sealer, IDs: ids, Now: o.Now, BaseURL: o.BaseURL}
+	notices := &notice.Writer{Outbox: outbox}
 	book := &unlock.Book{Journal: journal, Random: o.Random, RestoredAt: o.RestoredAt}
 	directory := &account.Directory{
 		Journal: journal, Outbox: outbox, Hasher: o.Hasher, Passwords: password.NewPolicy(), Random: o.Random, BaseURL: o.BaseURL, RestoredAt: o.RestoredAt,
 		Windows: windows{book, o.Log},
 	}
 	return &Ground{
-		Options: o, IDs: ids, Journal: journal, Outbox: outbox, Directory: directory,
+		Options: o, IDs: ids, Journal: journal, Outbox: outbox, Notices: notices, Directory: directory,
 		Desk: &session.Desk{
 			Journal: journal, Directory: directory, Hasher: o.Hasher, Guard: attempt.Guard{Table: o.Table},
 			Factors: mfa.Keeper{Sealer: o.Sealer, Random: o.Random, RestoredAt: o.RestoredAt},

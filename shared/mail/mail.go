@@ -1,8 +1,10 @@
 // Package mail is the transactional outbox. It guarantees that a letter exists
 // exactly if the change that it tells of was committed, that it is delivered to
 // each recipient at least once (after a crash at most one duplicate, under the
-// same id), that a recipient who can't be reached holds up no other, and that
-// nothing of it, least of all a link's token, stands readable in the table.
+// same id), that a recipient who can't be reached holds up no other, that
+// nothing of it, least of all a link's token, stands readable in the table, and
+// that its HTML says what its text says, loads nothing and links to the control
+// portal alone.
 package mail
 
 import (
@@ -11,7 +13,9 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
+	"unicode"
 
 	"portcullis.example/shared/secrets"
 	"portcullis.example/shared/table"
@@ -39,6 +43,8 @@ type Letter struct {
 	Administrators string `json:"administrators,omitempty"`
 	Subject        string `json:"subject"`
 	Text           string `json:"text"`
+	// HTML is made from Text as the letter is taken out; senders send both.
+	HTML string `json:"-"`
 	// Reached are those of Administrators who have the letter.
 	Reached []string `json:"reached,omitempty"`
 }
@@ -58,6 +64,9 @@ type Outbox struct {
 	Sealer secrets.Sealer
 	IDs    *token.IDs
 	Now    func() time.Time
+	// BaseURL is the control portal's, without a slash at its end: where the links
+	// in letters lead.
+	BaseURL string
 }
 
 type sealed struct {
@@ -65,13 +74,13 @@ type sealed struct {
 }
 
 // Post is the write that puts a letter into the outbox, to be committed with
-// the change it tells of.
+// the change it tells of. The subject is made one line: it becomes a header.
 func (o *Outbox) Post(ctx context.Context, letter Letter) (table.Write, error) {
 	id, err := o.IDs.New()
 	if err != nil {
 		return table.Write{}, err
 	}
-	letter.ID = id
+	letter.ID, letter.Subject = id, oneLine(letter.Subject)
 	item, err := o.seal(ctx, table.Key{Partition: "mail#" + id, Sort: "letter"}, letter)
 	item.Due = o.Now()
 	return table.Put(item, table.Absent()), err
@@ -103,7 +112,17 @@ func (o *Outbox) Open(ctx context.Context, item table.Item) (Letter, error) {
 	if err := json.Unmarshal(text, &letter); err != nil {
 		return Letter{}, fmt.Errorf("mail: %w", err)
 	}
+	letter.HTML = page(letter, o.BaseURL)
 	return letter, nil
+}
+
+func oneLine(text string) string {
+	return strings.TrimSpace(strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) || r == '\u2028' || r == '\u2029' {
+			return ' '
+		}
+		return r
+	}, strings.ToValidUTF8(text, "")))
 }
 
 // Post is where letters are handed in: it knows who gets one, and how.

@@ -68,7 +68,7 @@ func newOffice(t *testing.T) office {
 	}
 	faulty := tabletest.NewFaulty(localtest.Bolt(t, clock), nil)
 	return office{
-		Outbox: &mail.Outbox{Table: faulty, Sealer: key, IDs: token.NewIDs(clock.Now, rand.Reader), Now: clock.Now},
+		Outbox: &mail.Outbox{Table: faulty, Sealer: key, IDs: token.NewIDs(clock.Now, rand.Reader), Now: clock.Now, BaseURL: "https://portal.example"},
 		t:      t, clock: clock, faulty: faulty, post: &post{sent: map[string][]mail.Letter{}, refuses: map[string]bool{}},
 	}
 }

@@ -1,7 +1,7 @@
 // Package ses delivers letters through AWS SES. It guarantees that a letter goes
-// to the one address it is for and that both deliveries of a repeated letter
-// carry its id; that what SES refuses or can't do now is an error, so that the
-// outbox tries again.
+// to the one address it is for, as plain text and as HTML, that both deliveries
+// of a repeated letter carry its id, and that what SES refuses or can't do now is
+// an error, so that the outbox tries again.
 package ses
 
 import (
@@ -48,7 +48,7 @@ func (s Sender) Send(ctx context.Context, letter mail.Letter) error {
 		FromEmailAddress: &s.From,
 		Destination:      &types.Destination{ToAddresses: []string{letter.To}},
 		Content: &types.EmailContent{Simple: &types.Message{
-			Subject: content(letter.Subject), Body: &types.Body{Text: content(letter.Text)},
+			Subject: content(letter.Subject), Body: &types.Body{Text: content(letter.Text), Html: content(letter.HTML)},
 			Headers: []types.MessageHeader{{Name: aws.String(idHeader), Value: &letter.ID}},
 		}},
 	})

@@ -32,7 +32,7 @@ func (s *service) GetAccount(context.Context, *sesv2.GetAccountInput, ...func(*s
 
 func TestSend(t *testing.T) {
 	s := &service{}
-	letter := mail.Letter{ID: "LETTER", To: "alice@acme.example", Subject: "Grüße", Text: "https://portal.example/#accept?token=x\n"}
+	letter := mail.Letter{ID: "LETTER", To: "alice@acme.example", Subject: "Grüße", Text: "https://portal.example/#accept?token=x\n", HTML: "<p>x</p>"}
 	if err := (ses.Sender{Client: s, From: "portcullis@example.com"}).Send(t.Context(), letter); err != nil || len(s.sent) != 1 {
 		t.Fatalf("%v, %d sent", err, len(s.sent))
 	}
@@ -44,6 +44,9 @@ func TestSend(t *testing.T) {
 	}
 	if aws.ToString(message.Subject.Data) != letter.Subject || aws.ToString(message.Body.Text.Data) != letter.Text || aws.ToString(message.Body.Text.Charset) != "UTF-8" {
 		t.Errorf("message %+v", message)
+	}
+	if aws.ToString(message.Body.Html.Data) != letter.HTML || aws.ToString(message.Body.Html.Charset) != "UTF-8" {
+		t.Errorf("HTML %+v", message.Body.Html)
 	}
 	if len(message.Headers) != 1 || aws.ToString(message.Headers[0].Value) != letter.ID {
 		t.Errorf("a second delivery can't be told: %+v", message.Headers)

@@ -109,6 +109,7 @@ func (s *spoiler) bodies() map[string]map[string]any {
 		"POST /v1/phone-systems":               system,
 		"PATCH /v1/phone-systems/{id}":         system,
 		"POST /v1/phone-systems/{id}/gate-key": {"revoke_previous": true},
+		"POST /v1/phone-systems/{id}/classify": {"requests": []any{map[string]any{"method": "GET", "path": "/"}}},
 		"POST /v1/phone-systems/{id}/unlocks":  {"duration_seconds": 60, "reason": "x", "ticket": "x"},
 		"POST /v1/unlocks/{id}/extend":         {"seconds": 60},
 	}

@@ -139,6 +139,9 @@ func (l *ledger) phoneSystems(admin *localtest.Person) *localtest.Gate {
 	l.costs("GET /v1/phone-systems/{id}", func() { admin.Must(200, "GET", path, nil) })
 	l.costs("PATCH /v1/phone-systems/{id}", func() { admin.Must(200, "PATCH", path, map[string]any{"customer": "x"}) })
 	l.costs("POST /v1/phone-systems/{id}/gate-key", func() { admin.Must(200, "POST", path+"/gate-key", nil) })
+	l.costs("POST /v1/phone-systems/{id}/classify", func() {
+		admin.Must(200, "POST", path+"/classify", map[string]any{"requests": []any{map[string]any{"path": "/"}}})
+	})
 	admin.Unlock(spare, 600)
 	l.costs("POST /v1/phone-systems/{id}/lock, one window", func() { admin.Must(200, "POST", path+"/lock", nil) })
 	l.costs("POST /v1/phone-systems/{id}/lock, none", func() { admin.Must(200, "POST", path+"/lock", nil) })

@@ -51,6 +51,7 @@ func bodies() map[string]any {
 		"PATCH /v1/phone-systems/{id}":         map[string]any{"host": "other.acme.example", "policy": map[string]any{"max_seconds": 86400}},
 		"DELETE /v1/phone-systems/{id}":        nil,
 		"POST /v1/phone-systems/{id}/gate-key": map[string]any{"revoke_previous": true},
+		"POST /v1/phone-systems/{id}/classify": map[string]any{"requests": []any{map[string]any{"path": "/"}}},
 		"POST /v1/phone-systems/{id}/unlocks":  map[string]any{"reason": "test"},
 		"POST /v1/phone-systems/{id}/lock":     nil,
 		"POST /v1/unlocks/{id}/extend":         map[string]any{"seconds": 60},
@@ -175,9 +176,10 @@ func TestAttack09AnotherPartnersSession(t *testing.T) {
 }
 
 // notFresh are the routes that change something without fresh MFA: signing out,
-// proving it, closing, locking, and a pass to a window that is open.
+// proving it, closing, locking, and a pass to a window that is open; and those
+// that take a body to tell something and change nothing.
 func notFresh() []string {
-	return []string{"POST /v1/session/step-up", "DELETE /v1/session", "POST /v1/phone-systems/{id}/lock", "DELETE /v1/unlocks/{id}", "POST /v1/unlocks/{id}/pass"}
+	return []string{"POST /v1/session/step-up", "DELETE /v1/session", "POST /v1/phone-systems/{id}/lock", "DELETE /v1/unlocks/{id}", "POST /v1/unlocks/{id}/pass", "POST /v1/phone-systems/{id}/classify"}
 }
 
 // forOperators are routes that an administrator is refused whatever the age of

@@ -5,6 +5,7 @@ package login
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 	"portcullis.example/shared/account"
 	"portcullis.example/shared/ground"
 	"portcullis.example/shared/mfa"
+	"portcullis.example/shared/mfa/passkey"
 	"portcullis.example/shared/session"
 	"portcullis.example/shared/web"
 )
@@ -23,9 +25,12 @@ type Function struct {
 	Now  func() time.Time
 }
 
-// New makes the function.
+// New makes the function. It alone judges passkeys, so that no other links
+// WebAuthn.
 func New(g *ground.Ground, api *web.API) Function {
-	return Function{API: api, Desk: g.Desk, Now: g.Now}
+	desk := *g.Desk
+	desk.Factors.Passkeys = passkey.New(g.BaseURL)
+	return Function{API: api, Desk: &desk, Now: g.Now}
 }
 
 // Routes adds the function's routes to its API.
@@ -39,6 +44,7 @@ func (f Function) Routes() {
 	web.Register(f.API, post("/v1/login/enroll/confirm", "login-enroll-confirm", "Confirm the second factor and complete the sign-in", 401, 403, 409, 422, 429), f.confirm)
 	web.Register(f.API, post("/v1/invitations/accept", "accept-invitation", "Accept an invitation and choose a password", 403, 409, 410, 422), f.accept)
 	f.sessionRoutes()
+	f.passkeyRoutes()
 }
 
 func (f Function) sessionRoutes() {
@@ -191,10 +197,13 @@ func (f Function) viewSignedIn(done session.SignedIn) *signedInView {
 type Proof struct {
 	Method    mfa.Method     `json:"method" enum:"totp,recovery_code,passkey"`
 	Code      string         `json:"code,omitempty" maxLength:"100"`
-	Assertion map[string]any `json:"assertion,omitempty"`
+	Assertion map[string]any `json:"assertion,omitempty" doc:"a browser's answer to the options of a passkey, by its toJSON"`
 }
 
-func (p Proof) proof() mfa.Proof { return mfa.Proof{Method: p.Method, Code: p.Code} }
+func (p Proof) proof() (mfa.Proof, error) {
+	assertion, err := json.Marshal(p.Assertion)
+	return mfa.Proof{Method: p.Method, Code: p.Code, Assertion: assertion}, err
+}
 
 type mfaInput struct {
 	Body struct {
@@ -204,7 +213,11 @@ type mfaInput struct {
 }
 
 func (f Function) mfa(ctx context.Context, in *mfaInput) (*signedInView, error) {
-	done, err := f.Desk.SecondFactor(ctx, in.Body.LoginToken, in.Body.proof(), web.OriginOf(ctx))
+	proof, err := in.Body.proof()
+	if err != nil {
+		return nil, err
+	}
+	done, err := f.Desk.SecondFactor(ctx, in.Body.LoginToken, proof, web.OriginOf(ctx))
 	if err != nil {
 		return nil, err
 	}
@@ -278,7 +291,11 @@ type stepUpView struct {
 }
 
 func (f Function) stepUp(ctx context.Context, in *stepUpInput) (*stepUpView, error) {
-	done, err := f.Desk.StepUp(ctx, web.Identity(ctx), web.Secret(ctx), in.Body.proof(), web.OriginOf(ctx))
+	proof, err := in.Body.proof()
+	if err != nil {
+		return nil, err
+	}
+	done, err := f.Desk.StepUp(ctx, web.Identity(ctx), web.Secret(ctx), proof, web.OriginOf(ctx))
 	if err != nil {
 		return nil, err
 	}

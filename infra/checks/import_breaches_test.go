@@ -58,6 +58,18 @@ func importBreaches() []breach {
 			"shared/sessionlike/s.go": from("sessionlike", "shared/unlock"),
 		},
 	}, {
+		rule: "the login function alone links WebAuthn",
+		files: map[string]string{
+			"functions/login/l.go":             from("login", "shared/mfa/passkey"),
+			"shared/mfa/passkey/p_test.go":     from("passkey", "shared/mfa/passkey"),
+			"shared/session/s.go":              from("session", "shared/mfa/passkey", "shared/mfa"),
+			"functions/gate/bootstrap/main.go": from("main", "shared/mfa/passkey"),
+		},
+		want: []string{
+			"functions/gate/bootstrap/main.go:2: functions/gate/bootstrap must not import portcullis.example/shared/mfa/passkey",
+			"shared/session/s.go:2: shared/session must not import portcullis.example/shared/mfa/passkey",
+		},
+	}, {
 		rule: "access imports nothing of ours",
 		files: map[string]string{
 			"shared/access/a.go":      from("access", "shared/token", "shared/access/deep"),
@@ -119,6 +131,17 @@ func edgeBreaches() []breach {
 			"shared/secrets/s.go:2: shared/secrets must not import " + sdk,
 			"functions/gate/g.go:2: functions/gate must not import " + lambda + "/lambda",
 			"functions/gate/bootstrap/deep/d.go:2: functions/gate/bootstrap/deep must not import " + lambda,
+		},
+	}, {
+		rule: "WebAuthn stays behind its adapter",
+		files: map[string]string{
+			"shared/mfa/passkey/p.go":   importing("passkey", "github.com/go-webauthn/webauthn/webauthn"),
+			"shared/mfa/m.go":           importing("mfa", "github.com/go-webauthn/webauthn/protocol"),
+			"functions/login/l_test.go": importing("login", "github.com/go-webauthn/webauthn/protocol"),
+		},
+		want: []string{
+			"functions/login/l_test.go:2: functions/login must not import github.com/go-webauthn/webauthn/protocol",
+			"shared/mfa/m.go:2: shared/mfa must not import github.com/go-webauthn/webauthn/protocol",
 		},
 	}, {
 		rule: "the API proxy stays in lambdahttp",

@@ -47,6 +47,13 @@ func importRules() []rule {
 		each("bbolt stays behind its adapter", func(from place, imp string) bool {
 			return under(imp, "go.etcd.io/bbolt") && !from.test && !under(from.dir, "shared/table/bolt")
 		}),
+		each("WebAuthn stays behind its adapter", func(from place, imp string) bool {
+			return under(imp, "github.com/go-webauthn") && !under(from.dir, "shared/mfa/passkey")
+		}),
+		// Linking it costs every start and every binary; one function asks it.
+		each("the login function alone links WebAuthn", func(from place, imp string) bool {
+			return under(imp, own("shared/mfa/passkey")) && !from.test && !under(from.dir, "functions/login")
+		}),
 		each("tools of tests stay in tests", func(from place, imp string) bool {
 			return forTests(imp) && !from.test
 		}),

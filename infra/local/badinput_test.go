@@ -100,6 +100,8 @@ func (s *spoiler) bodies() map[string]map[string]any {
 	return map[string]map[string]any{
 		"POST /v1/login":                       {"email": "alice@acme.example", "password": "x", "delivery": "bearer"},
 		"POST /v1/login/mfa":                   {"login_token": s.login, "method": "totp", "code": "123456", "assertion": map[string]any{}},
+		"POST /v1/login/passkey-options":       {"login_token": s.login},
+		"POST /v1/mfa/passkeys":                {"name": "x", "attestation": map[string]any{"id": "x"}},
 		"POST /v1/login/enroll":                {"login_token": s.login, "enrollment_code": "x"},
 		"POST /v1/login/enroll/confirm":        {"login_token": s.login, "code": "123456"},
 		"POST /v1/invitations/accept":          {"token": "x", "name": "x", "password": "quiet otter paints lanterns", "delivery": "bearer"},

@@ -2,6 +2,7 @@ package local_test
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
 	"net/http"
 	"os"
@@ -9,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"portcullis.example/infra/local/authenticator"
 	"portcullis.example/infra/local/localtest"
 	"portcullis.example/shared/access"
 	"portcullis.example/shared/account"
@@ -124,11 +126,37 @@ func (l *ledger) signingIn() *localtest.Person {
 	l.costs("GET /v1/session, a minute after the last request", func() { admin.Must(200, "GET", "/v1/session", nil) })
 	code = admin.NextCode()
 	l.costs("POST /v1/session/step-up", func() { admin.Must(200, "POST", "/v1/session/step-up", map[string]any{"method": "totp", "code": code}) })
+	l.passkeys(admin)
 	other := *admin
 	other.SignIn()
 	l.costs("DELETE /v1/session", func() { other.Must(204, "DELETE", "/v1/session", nil) })
 	admin.SignIn()
 	return admin
+}
+
+func (l *ledger) passkeys(admin *localtest.Person) {
+	var options []byte
+	l.costs("POST /v1/mfa/passkeys/options", func() {
+		options = []byte(admin.Must(200, "POST", "/v1/mfa/passkeys/options", nil).Body)
+	})
+	key, attestation, err := authenticator.Create(rand.Reader, localtest.BaseURL, options)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	var id string
+	l.costs("POST /v1/mfa/passkeys", func() {
+		id = admin.Must(201, "POST", "/v1/mfa/passkeys", map[string]any{"attestation": attestation}).Text("id")
+	})
+	login := admin.Login()
+	l.costs("POST /v1/login/passkey-options", func() { options = l.PasskeyOptions(login) })
+	proof := l.WithPasskey(login, l.Signed(key, options))
+	l.costs("POST /v1/login/mfa, a passkey", func() { l.Must(200, proof) })
+	l.costs("POST /v1/session/step-up/options", func() {
+		options = []byte(admin.Must(200, "POST", "/v1/session/step-up/options", nil).Body)
+	})
+	wrong := map[string]any{"method": "passkey"}
+	l.costs("POST /v1/session/step-up, a wrong passkey", func() { admin.Must(401, "POST", "/v1/session/step-up", wrong) })
+	l.costs("DELETE /v1/mfa/passkeys/{id}", func() { admin.Must(204, "DELETE", "/v1/mfa/passkeys/"+id, nil) })
 }
 
 func (l *ledger) phoneSystems(admin *localtest.Person) *localtest.Gate {

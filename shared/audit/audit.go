@@ -27,6 +27,8 @@ const (
 	StepUpSucceeded    Action = "step_up.succeeded"
 	StepUpFailed       Action = "step_up.failed"
 	MFAEnrolled        Action = "mfa.enrolled"
+	MFARemoved         Action = "mfa.removed"
+	CounterWentBack    Action = "mfa.counter_went_back"
 	InvitationAccepted Action = "invitation.accepted"
 
 	OperatorInvited   Action = "operator.invited"

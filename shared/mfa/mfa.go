@@ -1,7 +1,8 @@
 // Package mfa keeps a person's second factors. It guarantees that a code or a
 // recovery code passes once, that the last accepted time step only ever rises,
-// that an authenticator in use is never replaced by one that nobody confirmed,
-// and that a second factor can't be read from the table alone.
+// that a passkey answers a challenge of the flow it is shown in and its counter
+// never goes back, that an authenticator in use is never replaced by one that
+// nobody confirmed, and that a second factor can't be made from the table alone.
 package mfa
 
 import (
@@ -59,12 +60,14 @@ type Factors struct {
 	Recovery []token.Hash `json:"recovery,omitempty"`
 	// RecoveryAt is when they were made.
 	RecoveryAt time.Time `json:"recovery_at,omitzero"`
+	// Passkeys are at most MaxPasskeys, in the order they were enrolled.
+	Passkeys []Passkey `json:"passkeys,omitempty"`
 }
 
 // recoveryMade is when the recovery codes were made: those from before that was
 // noted came with the authenticator.
 func (f Factors) recoveryMade() time.Time {
-	if f.RecoveryAt.IsZero() {
+	if f.RecoveryAt.IsZero() && f.TOTP != nil {
 		return f.TOTP.EnrolledAt
 	}
 	return f.RecoveryAt
@@ -91,7 +94,7 @@ func Read(item table.Item) (Factors, error) {
 
 // Enrolled tells whether there is any second factor. Recovery codes alone are
 // none: they stand in for one.
-func (f Factors) Enrolled() bool { return f.TOTP != nil }
+func (f Factors) Enrolled() bool { return f.TOTP != nil || len(f.Passkeys) > 0 }
 
 // Methods lists what can be proved, in the order of API.md.
 func (f Factors) Methods() []Method {
@@ -99,7 +102,10 @@ func (f Factors) Methods() []Method {
 	if f.TOTP != nil {
 		methods = append(methods, TOTP)
 	}
-	if f.TOTP != nil && len(f.Recovery) > 0 {
+	if len(f.Passkeys) > 0 {
+		methods = append(methods, WebAuthn)
+	}
+	if f.Enrolled() && len(f.Recovery) > 0 {
 		methods = append(methods, RecoveryCode)
 	}
 	return methods
@@ -115,6 +121,11 @@ func (f Factors) Write(user string, rev table.Rev) (table.Write, error) {
 type Proof struct {
 	Method Method
 	Code   string
+	// Assertion is what an authenticator signed, as the browser's toJSON has it.
+	Assertion []byte
+	// Challenge is what it must have signed, from the state of the flow and never
+	// from the request; nil: none is open.
+	Challenge *Challenge
 }
 
 // Keeper seals, opens and judges factors. Its fields are set once; it is safe
@@ -125,6 +136,8 @@ type Keeper struct {
 	// RestoredAt is when the store was last restored from a backup; zero: never.
 	// Codes from before may have been spent since.
 	RestoredAt time.Time
+	// Passkeys judges passkeys; nil: there can be none.
+	Passkeys RelyingParty
 }
 
 // risen raises the last accepted step to the latest that could be accepted before
@@ -138,7 +151,8 @@ func (k Keeper) risen(f Factors) Factors {
 
 // Verify judges a proof at now and answers the factors with the proof used up,
 // which must be committed on the revision read before anything is granted.
-// Errors: ErrWrong, ErrNotEnrolled.
+// Errors: ErrWrong (a *CounterError among them), ErrNotEnrolled,
+// ErrNoRelyingParty.
 func (k Keeper) Verify(ctx context.Context, user string, f Factors, proof Proof, now time.Time) (Factors, error) {
 	switch {
 	case !slices.Contains(f.Methods(), proof.Method):
@@ -147,6 +161,8 @@ func (k Keeper) Verify(ctx context.Context, user string, f Factors, proof Proof,
 		return f, ErrWrong // which of them were spent is not known any more
 	case proof.Method == RecoveryCode:
 		return f.spend(proof.Code)
+	case proof.Method == WebAuthn:
+		return k.assert(user, f, proof, now)
 	}
 	secret, err := k.open(ctx, user, f.TOTP.Sealed)
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/netip"
 	"slices"
+	"strconv"
 
 	"portcullis.example/shared/account"
 	"portcullis.example/shared/attempt"
@@ -31,6 +32,7 @@ type SignedIn struct {
 // ones with the same code one succeeds.
 func (d *Desk) SecondFactor(ctx context.Context, secret string, proof mfa.Proof, from Origin) (SignedIn, error) {
 	return d.complete(ctx, secret, attempt.Factor(proof.Method), from, func(s pendingState) (SignedIn, mfa.Factors, error) {
+		proof.Challenge = s.login.Challenge
 		factors, err := d.Factors.Verify(ctx, s.user.ID, s.factors, proof, s.tally.At)
 		return SignedIn{Session: Session{Method: proof.Method}}, factors, err
 	})
@@ -48,12 +50,11 @@ func (d *Desk) Enroll(ctx context.Context, secret string, from Origin) (mfa.Enro
 		return mfa.Enrollment{}, err
 	}
 	s.login.Pending = enrollment.Sealed
-	item, err := table.Encode(s.items[1].Key, "login", s.login)
+	write, err := s.loginWrite()
 	if err != nil {
 		return mfa.Enrollment{}, err
 	}
-	item.Expires = s.login.Ends
-	err = d.Journal.Table.Apply(ctx, table.Put(item, table.Is(s.items[1].Rev)))
+	err = d.Journal.Table.Apply(ctx, write)
 	if errors.Is(err, table.ErrConflict) {
 		return mfa.Enrollment{}, ErrBadAttempt
 	}
@@ -129,7 +130,51 @@ func (d *Desk) refused(ctx context.Context, s pendingState, t trial, err error) 
 	case t.locks:
 		writes = []table.Write{table.Delete(s.items[1].Key, table.Always())}
 	}
-	return d.failed(ctx, s.user, t.Client, audit.LoginFailed, string(t.factor), writes...)
+	f := failure{entry: failureEntry(s.user, t.Client, audit.LoginFailed, string(t.factor)), cause: err, writes: writes}
+	if t.factor == passkeyFactor && !t.locks && s.login.Challenge != nil {
+		s.login.Challenge = nil
+		spent, err := s.loginWrite()
+		if err != nil {
+			return err
+		}
+		f.spends = []table.Write{spent}
+	}
+	return d.refuse(ctx, f)
+}
+
+// failure is a proof that was refused.
+type failure struct {
+	entry  audit.Entry
+	cause  error
+	writes []table.Write // without conditions
+	// spends end the challenge that a passkey answered, on its flow's revision.
+	spends []table.Write
+}
+
+// refuse records a failure as failed does. The challenge is spent with it, unless
+// another request has spent or replaced it; a counter that went back has an entry
+// of its own.
+func (d *Desk) refuse(ctx context.Context, f failure) error {
+	entries := []audit.Entry{f.entry}
+	var back *mfa.CounterError
+	if errors.As(f.cause, &back) {
+		entries = append(entries, counterEntry(f.entry, back))
+	}
+	err := d.Journal.Commit(ctx, slices.Concat(f.spends, f.writes), entries...)
+	if len(f.spends) > 0 && errors.Is(err, table.ErrConflict) {
+		err = d.Journal.Commit(ctx, f.writes, entries...)
+	}
+	if err != nil {
+		return err
+	}
+	return ErrBadAttempt
+}
+
+// counterEntry makes the entry of a counter that went back out of the failure's.
+func counterEntry(entry audit.Entry, back *mfa.CounterError) audit.Entry {
+	entry.Action = audit.CounterWentBack
+	return entry.With("passkey", back.Passkey.ID).With("name", back.Passkey.Name).
+		With("last", strconv.FormatUint(uint64(back.Passkey.Count), 10)).With("shown", strconv.FormatUint(uint64(back.Shown), 10))
 }
 
 // refusal tells what judges the proof from what only went wrong.
@@ -152,10 +197,7 @@ func (d *Desk) signIn(ctx context.Context, s pendingState, reserved attempt.Atte
 	if err != nil {
 		return SignedIn{}, err
 	}
-	s.user.LastLoginAt, s.user.Methods = s.tally.At, nil
-	for _, method := range factors.Methods() {
-		s.user.Methods = append(s.user.Methods, string(method))
-	}
+	s.user.LastLoginAt, s.user.Methods = s.tally.At, methodsOf(factors)
 	done.User = s.user
 	userWrite, err := s.user.Write(table.Is(s.items[0].Rev))
 	if err != nil {
@@ -227,7 +269,7 @@ func (d *Desk) StepUp(ctx context.Context, id Identity, secret string, proof mfa
 	for range tries {
 		done, err := d.stepUp(ctx, id, items, proof, &t)
 		if refusal(err) {
-			return SteppedUp{}, d.stayedDown(ctx, id, t, proof, err)
+			return SteppedUp{}, d.stayedDown(ctx, id, t, proof, items[1], err)
 		}
 		if !errors.Is(err, table.ErrConflict) {
 			return done, err
@@ -240,12 +282,24 @@ func (d *Desk) StepUp(ctx context.Context, id Identity, secret string, proof mfa
 }
 
 // stayedDown is refused for a step-up.
-func (d *Desk) stayedDown(ctx context.Context, id Identity, t trial, proof mfa.Proof, err error) error {
-	var writes []table.Write
+func (d *Desk) stayedDown(ctx context.Context, id Identity, t trial, proof mfa.Proof, item table.Item, err error) error {
+	f := failure{entry: failureEntry(id.User, t.Client, audit.StepUpFailed, string(proof.Method)), cause: err}
 	if t.right {
-		writes = t.GiveBack()
+		f.writes = t.GiveBack()
 	}
-	failed := d.failed(ctx, id.User, t.Client, audit.StepUpFailed, string(proof.Method), writes...)
+	if proof.Method == mfa.WebAuthn && item.Exists() {
+		s, err := table.Decode[Session](item)
+		if err != nil {
+			return err
+		}
+		s.StepUp = nil
+		spent, err := d.sessionWrite(item.Key, s, table.Is(item.Rev))
+		if err != nil {
+			return err
+		}
+		f.spends = []table.Write{spent}
+	}
+	failed := d.refuse(ctx, f)
 	if errors.Is(failed, ErrBadAttempt) && errors.Is(err, ErrUnauthenticated) {
 		return ErrUnauthenticated
 	}
@@ -260,6 +314,11 @@ func (d *Desk) stepUp(ctx context.Context, id Identity, items []table.Item, proo
 	if err != nil {
 		return SteppedUp{}, err
 	}
+	current, err := table.Decode[Session](items[1])
+	if err != nil {
+		return SteppedUp{}, err
+	}
+	proof.Challenge = current.StepUp
 	factors, err = d.Factors.Verify(ctx, id.User.ID, factors, proof, t.At)
 	if err != nil {
 		return SteppedUp{}, err
@@ -269,7 +328,7 @@ func (d *Desk) stepUp(ctx context.Context, id Identity, items []table.Item, proo
 	if err != nil {
 		return SteppedUp{}, err
 	}
-	done, writes, err := d.raised(id, items[1], t.Attempt)
+	done, writes, err := d.raised(id, current, items[1], t.Attempt)
 	if err != nil {
 		return SteppedUp{}, err
 	}
@@ -278,19 +337,19 @@ func (d *Desk) stepUp(ctx context.Context, id Identity, items []table.Item, proo
 }
 
 // raised is the session after a step-up: itself where it was fresh still, else
-// a new one in its place that ends when the old one would have.
-func (d *Desk) raised(id Identity, item table.Item, try attempt.Attempt) (SteppedUp, []table.Write, error) {
+// a new one in its place that ends when the old one would have. Either way no
+// challenge to step up is left.
+func (d *Desk) raised(id Identity, s Session, item table.Item, try attempt.Attempt) (SteppedUp, []table.Write, error) {
 	if id.Caller.Fresh(try.At) == nil {
-		s := id.Session
-		s.MFAAt, s.SeenAt = try.At, try.At
+		s.MFAAt, s.SeenAt, s.StepUp = try.At, try.At, nil
 		write, err := d.sessionWrite(item.Key, s, table.Is(item.Rev))
 		return SteppedUp{Session: s}, []table.Write{write}, err
 	}
-	s, secret, _, err := d.newSession(id.User, id.Session.Delivery, id.Session.Method, try.Client)
+	risen, secret, _, err := d.newSession(id.User, s.Delivery, s.Method, try.Client)
 	if err != nil {
 		return SteppedUp{}, nil, err
 	}
-	s.CreatedAt, s.Ends = id.Session.CreatedAt, id.Session.Ends
-	write, err := d.sessionWrite(sessionKey(id.User.ID, token.HashOf(secret)), s, table.Absent())
-	return SteppedUp{Session: s, Token: secret}, []table.Write{table.Delete(item.Key, table.Is(item.Rev)), write}, err
+	risen.CreatedAt, risen.Ends = s.CreatedAt, s.Ends
+	write, err := d.sessionWrite(sessionKey(id.User.ID, token.HashOf(secret)), risen, table.Absent())
+	return SteppedUp{Session: risen, Token: secret}, []table.Write{table.Delete(item.Key, table.Is(item.Rev)), write}, err
 }

@@ -45,6 +45,8 @@ type login struct {
 	Ends     time.Time `json:"ends"`
 	// Pending is the sealed secret of an enrolment that this flow has begun.
 	Pending []byte `json:"pending,omitempty"`
+	// Challenge is what a passkey must sign; nil: none is open.
+	Challenge *mfa.Challenge `json:"challenge,omitempty"`
 }
 
 // Login checks the password. Errors: ErrBadAttempt, attempt.ErrLocked,
@@ -132,14 +134,18 @@ func (d *Desk) checkPassword(ctx context.Context, id, plain string) (account.Use
 // what it changes, and answers ErrBadAttempt. A failure of nobody stands in the
 // operators' log.
 func (d *Desk) failed(ctx context.Context, user account.User, client netip.Addr, action audit.Action, method string, writes ...table.Write) error {
+	if err := d.Journal.Commit(ctx, writes, failureEntry(user, client, action, method)); err != nil {
+		return err
+	}
+	return ErrBadAttempt
+}
+
+func failureEntry(user account.User, client netip.Addr, action audit.Action, method string) audit.Entry {
 	entry := audit.Entry{Action: action, Actor: user.ID, Subject: user.ID, PartnerID: user.PartnerID, Outcome: audit.Failure}
 	if user.ID == "" {
 		entry.Actor, entry.Subject, entry.PartnerID = "unknown", "unknown", access.Operators
 	}
-	if err := d.Journal.Commit(ctx, writes, entry.From(client).With("method", method)); err != nil {
-		return err
-	}
-	return ErrBadAttempt
+	return entry.From(client).With("method", method)
 }
 
 // pend makes a login token. What comes next is the user's record's to say.

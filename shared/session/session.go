@@ -74,6 +74,10 @@ type Session struct {
 	// Epoch is the user's as the session began.
 	Epoch    int64  `json:"epoch"`
 	ClientIP string `json:"client_ip,omitempty"`
+	// StepUp and Enrolling are what a passkey must sign to step up, and what a new
+	// one must; nil: none is open. They end with the session.
+	StepUp    *mfa.Challenge `json:"step_up,omitempty"`
+	Enrolling *mfa.Challenge `json:"enrolling,omitempty"`
 }
 
 // IdleEnds is when the session ends if nothing more is asked.

@@ -45,6 +45,10 @@ func bodies() map[string]any {
 	return map[string]any{
 		"POST /v1/session/step-up":             map[string]any{"method": "totp", "code": "000000"},
 		"DELETE /v1/session":                   nil,
+		"POST /v1/session/step-up/options":     nil,
+		"POST /v1/mfa/passkeys/options":        nil,
+		"POST /v1/mfa/passkeys":                map[string]any{"name": "x", "attestation": map[string]any{"id": "x"}},
+		"DELETE /v1/mfa/passkeys/{id}":         nil,
 		"POST /v1/partners":                    map[string]any{"name": "Other", "administrator_email": "dave@other.example"},
 		"PATCH /v1/partners/{id}":              map[string]any{"name": "Other"},
 		"POST /v1/phone-systems":               map[string]any{"name": "PBX", "host": "new.acme.example"},
@@ -179,7 +183,10 @@ func TestAttack09AnotherPartnersSession(t *testing.T) {
 // proving it, closing, locking, and a pass to a window that is open; and those
 // that take a body to tell something and change nothing.
 func notFresh() []string {
-	return []string{"POST /v1/session/step-up", "DELETE /v1/session", "POST /v1/phone-systems/{id}/lock", "DELETE /v1/unlocks/{id}", "POST /v1/unlocks/{id}/pass", "POST /v1/phone-systems/{id}/classify"}
+	return []string{
+		"POST /v1/session/step-up", "POST /v1/session/step-up/options", "DELETE /v1/session", "POST /v1/phone-systems/{id}/lock",
+		"DELETE /v1/unlocks/{id}", "POST /v1/unlocks/{id}/pass", "POST /v1/phone-systems/{id}/classify",
+	}
 }
 
 // forOperators are routes that an administrator is refused whatever the age of

@@ -17,7 +17,7 @@ import (
 // commands are all there are.
 func commands() map[string]command {
 	all := asking()
-	for _, more := range []map[string]command{answers(), short(), atTheGate()} {
+	for _, more := range []map[string]command{answers(), short(), atTheGate(), passkeys()} {
 		maps.Copy(all, more)
 	}
 	return all

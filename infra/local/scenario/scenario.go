@@ -21,6 +21,8 @@ import (
 	"regexp"
 	"strings"
 	"time"
+
+	"portcullis.example/infra/local/authenticator"
 )
 
 // World is the Portcullis that a script runs against.
@@ -54,7 +56,7 @@ var ErrScript = errors.New("scenario")
 
 // Run runs a script to its end or to the first line that does not hold.
 func Run(w World, file, script string) error {
-	r := &run{world: w, vars: map[string]string{"portal": w.BaseURL()}, passes: map[string]string{}, actor: nobody, gate: nobody,
+	r := &run{world: w, vars: map[string]string{"portal": w.BaseURL()}, passes: map[string]string{}, keys: map[string]*authenticator.Key{}, actor: nobody, gate: nobody,
 		from: "192.0.2.1", client: "198.51.100.7", next: http.Header{}}
 	known := commands()
 	for i, line := range strings.Split(script, "\n") {
@@ -72,7 +74,8 @@ const nobody = "nobody"
 type run struct {
 	world  World
 	vars   map[string]string
-	passes map[string]string // cookies on the phone systems' hosts, by browser
+	passes map[string]string             // cookies on the phone systems' hosts, by browser
+	keys   map[string]*authenticator.Key // passkeys, by the names that the script gives them
 
 	actor, gate, browser string
 	from, client         string      // addresses

@@ -329,8 +329,14 @@ func acceptance(user User, read []table.Item) ([]table.Write, error) {
 	return append(writes, table.Put(item, table.Always())), err
 }
 
-// hash refuses a password that is near what is known of the user.
+// hash refuses a password that is near what is known of the user. Judging takes a
+// place as hashing does: it is work as well.
 func (d *Directory) hash(ctx context.Context, plain string, user User) (string, error) {
+	place, err := d.Hasher.Enter()
+	if err != nil {
+		return "", err
+	}
+	defer place.Leave()
 	partner, err := d.Partner(ctx, user.PartnerID)
 	if err != nil && !errors.Is(err, ErrNotFound) { // operators have none
 		return "", err
@@ -338,5 +344,5 @@ func (d *Directory) hash(ctx context.Context, plain string, user User) (string, 
 	if err := d.Passwords.Check(plain, user.Name, user.Email, partner.Name); err != nil {
 		return "", err
 	}
-	return d.Hasher.Hash(ctx, plain)
+	return place.Hash(ctx, plain)
 }

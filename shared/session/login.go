@@ -2,11 +2,13 @@ package session
 
 import (
 	"context"
+	"errors"
 	"net/netip"
 	"time"
 
 	"portcullis.example/shared/access"
 	"portcullis.example/shared/account"
+	"portcullis.example/shared/account/password"
 	"portcullis.example/shared/attempt"
 	"portcullis.example/shared/audit"
 	"portcullis.example/shared/mfa"
@@ -51,25 +53,59 @@ type login struct {
 
 // Login checks the password. Errors: ErrBadAttempt, attempt.ErrLocked,
 // password.ErrBusy, table.ErrUnavailable. Known and unknown addresses cost the
-// same: four round trips and one hash.
+// same: four round trips and one hash. Whoever is turned away by ErrBusy for want of
+// a place has lost no attempt.
 func (d *Desk) Login(ctx context.Context, c Credentials, from Origin) (Pending, error) {
+	place, err := d.Hasher.Enter()
+	if err != nil {
+		return Pending{}, err
+	}
+	defer place.Leave()
 	email := account.NormaliseEmail(c.Email)
 	userID, try, err := d.reservePassword(ctx, email, from)
 	if err != nil {
 		return Pending{}, err
 	}
-	user, factors, ok, err := d.checkPassword(ctx, userID, c.Password)
+	found, err := d.checkPassword(ctx, place, userID, c.Password)
 	if err != nil {
 		return Pending{}, err
 	}
-	if !ok {
-		return Pending{}, d.failed(ctx, user, from.Client, audit.LoginFailed, "password")
+	if !found.ok {
+		return Pending{}, d.failed(ctx, found.user, from.Client, audit.LoginFailed, "password")
 	}
-	pending, write, err := d.pend(user, factors, c.Delivery)
+	pending, write, err := d.pend(found.user, found.factors, c.Delivery)
 	if err != nil {
 		return Pending{}, err
 	}
-	return pending, d.Journal.Table.Apply(ctx, append(try.GiveBack(), write)...)
+	return pending, d.admit(ctx, append(try.GiveBack(), write), d.rehashed(ctx, place, found, c.Password))
+}
+
+// admit commits what passing the password changes. That the hash is renewed along is
+// no condition: who changed the record meanwhile is right, and the next sign-in
+// renews it.
+func (d *Desk) admit(ctx context.Context, writes, renewed []table.Write) error {
+	err := d.Journal.Table.Apply(ctx, append(renewed, writes...)...)
+	if len(renewed) > 0 && errors.Is(err, table.ErrConflict) {
+		return d.Journal.Table.Apply(ctx, writes...)
+	}
+	return err
+}
+
+// rehashed is the write of a hash with today's parameters, where the stored one is
+// below them. It is left out where it can't be made: signing in does not need it.
+func (d *Desk) rehashed(ctx context.Context, place password.Place, found checked, plain string) []table.Write {
+	if !found.rehash {
+		return nil
+	}
+	var err error
+	if found.user.Password, err = place.Hash(ctx, plain); err != nil {
+		return nil
+	}
+	write, err := found.user.Write(table.Is(found.rev))
+	if err != nil {
+		return nil
+	}
+	return []table.Write{write}
 }
 
 // absentUser is looked up in place of the user whom an unknown address does
@@ -109,25 +145,34 @@ func emailPlace(normalised string) string {
 	return "-"
 }
 
+// checked is whom a password was checked for.
+type checked struct {
+	user    account.User
+	rev     table.Rev // of the user's record
+	factors mfa.Factors
+	ok      bool
+	rehash  bool
+}
+
 // checkPassword reads the user and hashes exactly once, whoever it is.
-func (d *Desk) checkPassword(ctx context.Context, id, plain string) (account.User, mfa.Factors, bool, error) {
+func (d *Desk) checkPassword(ctx context.Context, place password.Place, id, plain string) (found checked, err error) {
 	items, err := d.Journal.Table.GetAll(ctx, account.UserKey(id), mfa.Key(id))
 	if err != nil {
-		return account.User{}, mfa.Factors{}, false, err
+		return found, err
 	}
 	if !items[0].Exists() {
-		return account.User{}, mfa.Factors{}, false, d.Hasher.VerifyAbsent(ctx, plain)
+		return found, place.VerifyAbsent(ctx, plain)
 	}
-	user, err := table.Decode[account.User](items[0])
-	if err != nil {
-		return user, mfa.Factors{}, false, err
+	found.rev = items[0].Rev
+	if found.user, err = table.Decode[account.User](items[0]); err != nil {
+		return found, err
 	}
-	factors, err := mfa.Read(items[1])
-	if err != nil {
-		return user, factors, false, err
+	if found.factors, err = mfa.Read(items[1]); err != nil {
+		return found, err
 	}
-	ok, _, err := d.Hasher.Verify(ctx, user.Password, plain)
-	return user, factors, ok && user.Active, err
+	found.ok, found.rehash, err = place.Verify(ctx, found.user.Password, plain)
+	found.ok = found.ok && found.user.Active
+	return found, err
 }
 
 // failed records a failure where its partner's auditors see it, together with

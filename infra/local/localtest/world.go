@@ -103,7 +103,12 @@ type World struct {
 // Restore has the world go on as after a restart with its store restored from a
 // backup now.
 func (w *World) Restore() {
-	w.ground.RestoredAt = w.Clock.Now().Truncate(time.Second)
+	w.Rebuild(func(o *ground.Options) { o.RestoredAt = w.Clock.Now().Truncate(time.Second) })
+}
+
+// Rebuild has the world go on as after a restart with other options.
+func (w *World) Rebuild(change func(*ground.Options)) {
+	change(&w.ground)
 	w.System = local.New(w.ground)
 }
 

@@ -22,8 +22,9 @@ const (
 	letterBits = 4.7
 	signBits   = 4.0 // signs mostly end or part words
 	otherBits  = 8.0 // all other scripts and emoji
+	bareBits   = 3.0 // that there are signs, where they only part words
 	// Shortest and longest words of the list; the shortest run.
-	minWord, maxWord = 3, 20
+	minWord, maxWord = 2, 24
 	minRun           = 3
 	// maxDecoration is how many digits and signs around one common word leave
 	// it common, whichever they are.
@@ -35,7 +36,8 @@ const (
 const keyRuns = "abcdefghijklmnopqrstuvwxyzabc\n01234567890123456789\n" +
 	"`1234567890-=\nqwertyuiop[]\\\nasdfghjkl;'\nzxcvbnm,./\nqwertyuiopasdfghjklzxcvbnm\n" +
 	"qwertzuiopasdfghjklyxcvbnm\nazertyuiopqsdfghjklmwxcvbn\n!@#$%^&*()_+\n!\"§$%&/()=\n" +
-	"1qaz2wsx3edc4rfv5tgb6yhn7ujm8ik,9ol.0p;/\n147258369\nqazwsxedcrfvtgbyhnujm"
+	"1qaz2wsx3edc4rfv5tgb6yhn7ujm8ik,9ol.0p;/\n147258369\nqazwsxedcrfvtgbyhnujm\n" +
+	"ицукенгшщзхъ\nфывапролджэ\nячсмитьбю" // folded, as passwords are
 
 // The two readings of the digits and signs that stand for letters.
 const (
@@ -47,8 +49,15 @@ const (
 func (w wordList) guessable(password []rune) bool {
 	// Folding may lengthen rare characters; more is never needed to reach the limit.
 	password = password[:min(len(password), MaxLength)]
-	return w.decorated(password) || w.bits(password) < tooCheap
+	if w.decorated(password) || w.bits(password) < tooCheap {
+		return true
+	}
+	bare := keep(password, noSign)
+	return len(bare) < len(password) && w.bits(bare)+bareBits < tooCheap
 }
+
+// noSign leaves out what parts words, not the other scripts' signs and emoji.
+func noSign(r rune) bool { return alphanumeric(r) || r > unicode.MaxASCII }
 
 // decorated tells whether a password is one common word with a few digits and
 // signs before and after it.

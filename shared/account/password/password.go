@@ -5,8 +5,9 @@
 //     malformed is refused before any hashing work;
 //   - checking a password costs the same hashing work whether or not the user
 //     exists, and never more than the bounds of a stored hash's parameters;
-//   - at most Options.Parallel hashes run at once, so that a flood of sign-ins
-//     cannot exhaust the memory.
+//   - at most Options.Parallel hashes run at once, within 80 MiB, and at most
+//     Options.Waiting more wait for their turn, so that a flood of sign-ins
+//     exhausts neither the memory nor the processors that the gate needs.
 //
 // Two spellings that Unicode calls equal (NFC) are one password.
 //
@@ -23,11 +24,12 @@ import (
 	"runtime"
 
 	"golang.org/x/crypto/argon2"
+	"golang.org/x/sync/semaphore"
 )
 
 var (
-	// ErrBusy says that all places for hashing were taken until ctx ended.
-	// Nothing was computed; retrying later is safe.
+	// ErrBusy says that all places were taken, or that ctx ended while others were
+	// before. Nothing was computed; retrying later is safe.
 	ErrBusy = errors.New("password: too many passwords are being checked at once")
 	// ErrMalformedHash says that a stored hash is no argon2id hash in PHC form
 	// with parameters within bounds. Retrying is pointless.
@@ -36,17 +38,26 @@ var (
 	ErrOptions = errors.New("password: invalid options")
 )
 
-// maxParallel bounds the default of Options.Parallel: 16 hashes with
-// DefaultParams take 304 MiB.
-const maxParallel = 16
+// Bounds of the defaults of Options.
+const (
+	// budget is what all hashes at once may take, in KiB: 4 with DefaultParams.
+	// As much again is garbage before it is collected, and all of it fits into a
+	// function of 256 MB.
+	budget = 80 << 10
+	// waiting is what one processor hashes in about 4 seconds.
+	waiting = 128
+)
 
 // Options are what a Hasher depends on.
 type Options struct {
 	// Rand gives the salts; it must be cryptographically secure. Required.
 	Rand io.Reader
-	// Parallel is how many hashes run at once, each with Params.Memory.
-	// Zero or less: GOMAXPROCS, at most 16.
+	// Parallel is how many hashes run at once, each with Params.Memory. Zero or
+	// less: one less than GOMAXPROCS, so that a processor is left to all else, but
+	// as many as 80 MiB hold at most, and 1 at least.
 	Parallel int
+	// Waiting is how many more may have entered and wait for their turn. Zero: 128.
+	Waiting int
 	// Params are the costs of new hashes. Zero: DefaultParams.
 	Params Params
 	// Ran, if set, is called once for each argon2 run, from the goroutine that
@@ -54,12 +65,15 @@ type Options struct {
 	Ran func()
 }
 
-// Hasher makes and verifies hashes. Its methods may be called concurrently.
+// Hasher makes and verifies hashes for those who have entered. Its methods may be
+// called concurrently.
 type Hasher struct {
 	rand   io.Reader
 	params Params
 	ran    func()
-	slots  chan struct{}
+	places chan struct{}
+	memory *semaphore.Weighted // KiB
+	whole  int64               // of memory
 }
 
 // New builds a Hasher, or answers ErrOptions.
@@ -71,27 +85,52 @@ func New(o Options) (*Hasher, error) {
 		return nil, fmt.Errorf("%w: randomness set: %t, %+v", ErrOptions, o.Rand != nil, o.Params)
 	}
 	if o.Parallel <= 0 {
-		o.Parallel = min(runtime.GOMAXPROCS(0), maxParallel)
+		o.Parallel = max(1, min(runtime.GOMAXPROCS(0)-1, budget/int(o.Params.Memory)))
+	}
+	if o.Waiting == 0 {
+		o.Waiting = waiting
 	}
 	if o.Ran == nil {
 		o.Ran = func() {}
 	}
-	return &Hasher{rand: o.Rand, params: o.Params, ran: o.Ran, slots: make(chan struct{}, o.Parallel)}, nil
+	whole := int64(o.Parallel) * int64(o.Params.Memory)
+	return &Hasher{
+		rand: o.Rand, params: o.Params, ran: o.Ran, places: make(chan struct{}, o.Parallel+o.Waiting),
+		memory: semaphore.NewWeighted(whole), whole: whole,
+	}, nil
 }
+
+// Place is somebody's among those whose passwords are hashed or wait for it. It is
+// taken before an attempt is reserved, so that who is turned away for want of one
+// has lost nothing.
+type Place struct{ h *Hasher }
+
+// Enter takes a place, or answers ErrBusy at once. It is to be left.
+func (h *Hasher) Enter() (Place, error) {
+	select {
+	case h.places <- struct{}{}:
+		return Place{h}, nil
+	default:
+		return Place{}, fmt.Errorf("%w: all %d places are taken", ErrBusy, cap(h.places))
+	}
+}
+
+// Leave gives the place to another.
+func (p Place) Leave() { <-p.h.places }
 
 // Hash makes the PHC string to store for a password. It does not ask whether
 // the password is a good one: Policy.Check does. It answers ErrMalformed or
 // ErrTooLong without work, and ErrBusy when ctx ended first.
-func (h *Hasher) Hash(ctx context.Context, password string) (phc string, err error) {
+func (p Place) Hash(ctx context.Context, password string) (phc string, err error) {
 	text, err := normalise(password)
 	if err != nil {
 		return "", err
 	}
-	made := hash{params: h.params, salt: make([]byte, saltBytes)}
-	if _, err := io.ReadFull(h.rand, made.salt); err != nil {
+	made := hash{params: p.h.params, salt: make([]byte, saltBytes)}
+	if _, err := io.ReadFull(p.h.rand, made.salt); err != nil {
 		return "", fmt.Errorf("password: read salt: %w", err)
 	}
-	if made.tag, err = h.run(ctx, text, made.params, made.salt, tagBytes); err != nil {
+	if made.tag, err = p.h.run(ctx, text, made.params, made.salt, tagBytes); err != nil {
 		return "", err
 	}
 	return made.String(), nil
@@ -99,10 +138,10 @@ func (h *Hasher) Hash(ctx context.Context, password string) (phc string, err err
 
 // Verify tells whether password is the one that phc was made of, in constant
 // time for one phc. Rehash says that the password is right and phc was made
-// with other parameters than today's: store Hash's answer in its place.
+// with lower parameters than today's: store Hash's answer in its place.
 // It answers ErrMalformedHash, ErrMalformed or ErrTooLong without work, and
 // ErrBusy when ctx ended first. It may be retried.
-func (h *Hasher) Verify(ctx context.Context, phc, password string) (ok, rehash bool, err error) {
+func (p Place) Verify(ctx context.Context, phc, password string) (ok, rehash bool, err error) {
 	text, err := normalise(password)
 	if err != nil {
 		return false, false, err
@@ -111,45 +150,39 @@ func (h *Hasher) Verify(ctx context.Context, phc, password string) (ok, rehash b
 	if err != nil {
 		return false, false, err
 	}
-	tag, err := h.run(ctx, text, stored.params, stored.salt, uint32(len(stored.tag)))
+	tag, err := p.h.run(ctx, text, stored.params, stored.salt, uint32(len(stored.tag)))
 	if err != nil {
 		return false, false, err
 	}
 	ok = subtle.ConstantTimeCompare(tag, stored.tag) == 1
-	return ok, ok && !stored.current(h.params), nil
+	return ok, ok && stored.below(p.h.params), nil
 }
 
 // VerifyAbsent does what Verify does for a hash with today's parameters, for a
 // user who does not exist: one hash, the same errors. Nil means that the work
 // is done; the password is wrong in any case.
-func (h *Hasher) VerifyAbsent(ctx context.Context, password string) error {
+func (p Place) VerifyAbsent(ctx context.Context, password string) error {
 	text, err := normalise(password)
 	if err != nil {
 		return err
 	}
-	_, err = h.run(ctx, text, h.params, make([]byte, saltBytes), tagBytes)
+	_, err = p.h.run(ctx, text, p.h.params, make([]byte, saltBytes), tagBytes)
 	return err
 }
 
-// run is the only place that spends argon2 work.
+// run is the only place that spends argon2 work. It waits for the memory, which
+// those who entered earlier have first.
 func (h *Hasher) run(ctx context.Context, text string, p Params, salt []byte, tag uint32) ([]byte, error) {
-	if err := h.acquire(ctx); err != nil {
-		return nil, err
+	// Asked first, since the memory is given to whoever asks while there is some.
+	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrBusy, err)
 	}
-	defer func() { <-h.slots }()
+	// What takes less memory than today's hashes takes a processor all the same.
+	weight := min(h.whole, max(int64(p.Memory), int64(h.params.Memory)))
+	if err := h.memory.Acquire(ctx, weight); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrBusy, err)
+	}
+	defer h.memory.Release(weight)
 	h.ran()
 	return argon2.IDKey([]byte(text), salt, p.Time, p.Memory, p.Threads, tag), nil
-}
-
-func (h *Hasher) acquire(ctx context.Context) error {
-	// Asked first, since select picks at random when both are ready.
-	if err := ctx.Err(); err != nil {
-		return fmt.Errorf("%w: %w", ErrBusy, err)
-	}
-	select {
-	case h.slots <- struct{}{}:
-		return nil
-	case <-ctx.Done():
-		return fmt.Errorf("%w: %w", ErrBusy, ctx.Err())
-	}
 }

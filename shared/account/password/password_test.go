@@ -6,7 +6,10 @@ import (
 	"io"
 	"math/rand/v2"
 	"regexp"
+	"runtime"
+	"runtime/debug"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -32,6 +35,16 @@ func newHasher(t testing.TB, o Options) *Hasher {
 	return h
 }
 
+// newPlace is a place with a hasher of its own.
+func newPlace(t testing.TB, o Options) Place {
+	t.Helper()
+	p, err := newHasher(t, o).Enter()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
 func distinctEmoji(n int) string {
 	var out strings.Builder
 	for i := range n {
@@ -41,7 +54,7 @@ func distinctEmoji(n int) string {
 }
 
 func TestHashForm(t *testing.T) {
-	h := newHasher(t, Options{})
+	h := newPlace(t, Options{})
 	phc, err := h.Hash(t.Context(), "correct horse battery staple")
 	if err != nil {
 		t.Fatal(err)
@@ -62,29 +75,47 @@ func TestHashForm(t *testing.T) {
 // (P-H-C/phc-winner-argon2, src/test.c), so that hashes of other programs verify.
 func TestVerifyForeignHash(t *testing.T) {
 	const phc = "$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc"
-	ok, rehash, err := newHasher(t, Options{}).Verify(t.Context(), phc, "password")
-	if !ok || !rehash || err != nil {
+	ok, rehash, err := newPlace(t, Options{}).Verify(t.Context(), phc, "password")
+	if !ok || !rehash || err != nil { // since its salt is short
 		t.Errorf("Verify = %t, %t, %v", ok, rehash, err)
 	}
 }
 
+// Whatever is cheaper for a guesser than today's is to be hashed anew, once the
+// password is known to be right.
 func TestVerifyRehash(t *testing.T) {
-	old := newHasher(t, Options{Params: cheap()})
-	phc, err := old.Hash(t.Context(), "kq7vz2mwpx4r")
-	if err != nil {
-		t.Fatal(err)
-	}
-	today := newHasher(t, Options{Params: Params{Memory: 128, Time: 1, Threads: 1}})
-	for password, want := range map[string]bool{"kq7vz2mwpx4r": true, "wrong": false} {
-		ok, rehash, err := today.Verify(t.Context(), phc, password)
-		if ok != want || rehash != want || err != nil {
-			t.Errorf("Verify(%q) = %t, %t, %v", password, ok, rehash, err)
+	today := Params{Memory: 128, Time: 2, Threads: 1}
+	for _, c := range []struct {
+		made Params
+		want bool
+	}{
+		{Params{Memory: 64, Time: 2, Threads: 1}, true},
+		{Params{Memory: 128, Time: 1, Threads: 1}, true},
+		{Params{Memory: 64, Time: 3, Threads: 1}, true},
+		{today, false},
+		{Params{Memory: 64, Time: 4, Threads: 1}, false},
+		{Params{Memory: 128, Time: 2, Threads: 4}, false},
+		{Params{Memory: 256, Time: 2, Threads: 1}, false},
+	} {
+		phc, err := newPlace(t, Options{Params: c.made}).Hash(t.Context(), "kq7vz2mwpx4r")
+		if err != nil {
+			t.Fatal(err)
 		}
+		for password, right := range map[string]bool{"kq7vz2mwpx4r": true, "wrong": false} {
+			ok, rehash, err := newPlace(t, Options{Params: today}).Verify(t.Context(), phc, password)
+			if ok != right || rehash != (c.want && right) || err != nil {
+				t.Errorf("%+v: Verify(%q) = %t, %t, %v", c.made, password, ok, rehash, err)
+			}
+		}
+	}
+	short := hash{params: today, salt: make([]byte, minSalt), tag: make([]byte, tagBytes)}
+	if !short.below(today) {
+		t.Error("a short salt stays")
 	}
 }
 
 func TestHashSaltsDiffer(t *testing.T) {
-	h := newHasher(t, Options{Params: cheap()})
+	h := newPlace(t, Options{Params: cheap()})
 	one, err1 := h.Hash(t.Context(), "kq7vz2mwpx4r")
 	two, err2 := h.Hash(t.Context(), "kq7vz2mwpx4r")
 	if err := errors.Join(err1, err2); err != nil || one == two {
@@ -93,7 +124,7 @@ func TestHashSaltsDiffer(t *testing.T) {
 }
 
 func TestHashNormalises(t *testing.T) {
-	h := newHasher(t, Options{Params: cheap()})
+	h := newPlace(t, Options{Params: cheap()})
 	phc, err := h.Hash(t.Context(), "caf\u00e9 au lait")
 	if err != nil {
 		t.Fatal(err)
@@ -108,7 +139,7 @@ func TestHashNormalises(t *testing.T) {
 
 func TestAttack16UnknownUserCostsTheSame(t *testing.T) {
 	var runs atomic.Int64
-	h := newHasher(t, Options{Params: cheap(), Ran: func() { runs.Add(1) }})
+	h := newPlace(t, Options{Params: cheap(), Ran: func() { runs.Add(1) }})
 	phc, err := h.Hash(t.Context(), "kq7vz2mwpx4r")
 	if err != nil {
 		t.Fatal(err)
@@ -129,7 +160,7 @@ func TestAttack16UnknownUserCostsTheSame(t *testing.T) {
 }
 
 func TestAttack19HugeOrMalformedPasswordIsRefusedWithoutWork(t *testing.T) {
-	h := newHasher(t, Options{Ran: func() { panic("argon2 ran") }})
+	h := newPlace(t, Options{Ran: func() { panic("argon2 ran") }})
 	phc := hash{params: cheap(), salt: make([]byte, 16), tag: make([]byte, 32)}.String()
 	cases := []struct {
 		name, password string
@@ -158,7 +189,7 @@ func TestAttack19HugeOrMalformedPasswordIsRefusedWithoutWork(t *testing.T) {
 }
 
 func TestAttack19NothingIsCutOff(t *testing.T) {
-	h := newHasher(t, Options{Params: cheap()})
+	h := newPlace(t, Options{Params: cheap()})
 	password := distinctEmoji(256)
 	phc, err := h.Hash(t.Context(), password)
 	if err != nil {
@@ -178,7 +209,7 @@ func TestAttack19NothingIsCutOff(t *testing.T) {
 
 // Any change of any code point makes another password.
 func TestVerifyTellsEveryCodePoint(t *testing.T) {
-	h := newHasher(t, Options{Params: cheap()})
+	h := newPlace(t, Options{Params: cheap()})
 	rapid.Check(t, func(t *rapid.T) {
 		runes := []rune(rapid.StringMatching(`[a-z0-9 🔑🚪]{1,256}`).Draw(t, "password"))
 		phc, err := h.Hash(context.Background(), string(runes))
@@ -195,42 +226,128 @@ func TestVerifyTellsEveryCodePoint(t *testing.T) {
 	})
 }
 
-func TestParallelIsBoundedAndWaitingEnds(t *testing.T) {
+// A flood: as many hashes at once as there is memory for, a bounded number that
+// waits, the rest turned away at once; whoever waited gets a turn.
+func TestFloodIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var inside atomic.Int64
+		var inside, most atomic.Int64
 		leave := make(chan struct{})
-		h := newHasher(t, Options{Params: cheap(), Parallel: 2, Ran: func() { inside.Add(1); <-leave }})
-		answers := make(chan error, 3)
-		ask := func(ctx context.Context) { answers <- h.VerifyAbsent(ctx, "kq7vz2mwpx4r") }
-		go ask(context.Background())
-		go ask(context.Background())
-		synctest.Wait()
-		ctx, cancel := context.WithCancel(t.Context())
-		go ask(ctx)
-		synctest.Wait()
-		if n := inside.Load(); n != 2 {
-			t.Errorf("%d hashes at once, want 2", n)
+		h := newHasher(t, Options{Params: cheap(), Parallel: 2, Waiting: 4, Ran: func() {
+			most.Store(max(most.Load(), inside.Add(1)))
+			<-leave
+			inside.Add(-1)
+		}})
+		answers := make(chan error, 100)
+		for range cap(answers) {
+			go func() {
+				p, err := h.Enter()
+				if err == nil {
+					err = p.VerifyAbsent(t.Context(), "kq7vz2mwpx4r")
+					p.Leave()
+				}
+				answers <- err
+			}()
 		}
-		cancel()
 		synctest.Wait()
-		select {
-		case err := <-answers:
-			if !errors.Is(err, ErrBusy) || !errors.Is(err, context.Canceled) {
-				t.Errorf("VerifyAbsent = %v, want ErrBusy", err)
+		if n := inside.Load(); n != 2 || len(answers) != 94 {
+			t.Errorf("%d hashes at once and %d turned away, want 2 and 94", n, len(answers))
+		}
+		for range len(answers) {
+			if err := <-answers; !errors.Is(err, ErrBusy) {
+				t.Errorf("turned away with %v", err)
 			}
-		default:
-			t.Error("waiting did not end with its context")
 		}
 		close(leave)
-		synctest.Wait()
-		if len(h.slots) != 0 {
-			t.Errorf("%d places were not given back", len(h.slots))
+		for range 6 {
+			if err := <-answers; err != nil {
+				t.Errorf("who waited is answered %v", err)
+			}
+		}
+		if most.Load() != 2 || len(h.places) != 0 || !h.memory.TryAcquire(h.whole) {
+			t.Errorf("%d at once at most; %d places are not given back", most.Load(), len(h.places))
 		}
 	})
 }
 
+// Waiting ends with its context, and a hash that takes more memory waits for more.
+func TestWaitingEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var inside atomic.Int64
+		leave := make(chan struct{})
+		h := newHasher(t, Options{Params: cheap(), Parallel: 2, Ran: func() { inside.Add(1); <-leave }})
+		large := hash{params: Params{Memory: 65 * 2, Time: 1, Threads: 1}, salt: make([]byte, saltBytes), tag: make([]byte, tagBytes)}.String()
+		p, err := h.Enter()
+		if err != nil {
+			t.Fatal(err)
+		}
+		answers := make(chan error, 2)
+		verify := func(ctx context.Context) {
+			_, _, err := p.Verify(ctx, large, "kq7vz2mwpx4r")
+			answers <- err
+		}
+		go verify(context.Background())
+		synctest.Wait()
+		ctx, cancel := context.WithCancel(t.Context())
+		go verify(ctx)
+		synctest.Wait()
+		if n := inside.Load(); n != 1 {
+			t.Errorf("%d hashes of twice the memory at once, want 1", n)
+		}
+		cancel()
+		if err := <-answers; !errors.Is(err, ErrBusy) || !errors.Is(err, context.Canceled) {
+			t.Errorf("Verify = %v, want ErrBusy", err)
+		}
+		close(leave)
+		if err := <-answers; err != nil {
+			t.Errorf("Verify = %v", err)
+		}
+	})
+}
+
+// What the defaults allow at once, garbage included, leaves a quarter of a function
+// of 256 MB to all else.
+func TestFloodFitsTheMemory(t *testing.T) {
+	runtime.GC()
+	debug.FreeOSMemory()
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	h := newHasher(t, Options{Parallel: 4})
+	var done sync.WaitGroup
+	for range 12 {
+		done.Go(func() {
+			p, err := h.Enter()
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer p.Leave()
+			if err := p.VerifyAbsent(t.Context(), "kq7vz2mwpx4r"); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	done.Wait()
+	runtime.ReadMemStats(&after)
+	if grown := after.Sys - before.Sys; grown > 192<<20 {
+		t.Errorf("it took %d MiB", grown>>20)
+	}
+}
+
+// What the defaults allow at once fits into a function of 256 MB.
+func TestDefaultsFitTheMemory(t *testing.T) {
+	for _, procs := range []int{1, 2, 3, 64} {
+		before := runtime.GOMAXPROCS(procs)
+		h := newHasher(t, Options{})
+		runtime.GOMAXPROCS(before)
+		want := max(1, min(procs-1, 4)) * 19456
+		if h.whole != int64(want) || cap(h.places) != want/19456+waiting {
+			t.Errorf("%d processors: %d KiB for %d places, want %d KiB", procs, h.whole, cap(h.places), want)
+		}
+	}
+}
+
 func TestEndedContextRunsNothing(t *testing.T) {
-	h := newHasher(t, Options{Params: cheap(), Ran: func() { t.Error("argon2 ran") }})
+	h := newPlace(t, Options{Params: cheap(), Ran: func() { t.Error("argon2 ran") }})
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	for range 50 {
@@ -254,7 +371,7 @@ func TestNewRefuses(t *testing.T) {
 }
 
 func TestHashWithoutRandomness(t *testing.T) {
-	h := newHasher(t, Options{Rand: strings.NewReader("short"), Params: cheap()})
+	h := newPlace(t, Options{Rand: strings.NewReader("short"), Params: cheap()})
 	if phc, err := h.Hash(t.Context(), "kq7vz2mwpx4r"); !errors.Is(err, io.ErrUnexpectedEOF) || phc != "" {
 		t.Errorf("Hash = %q, %v", phc, err)
 	}
@@ -262,7 +379,7 @@ func TestHashWithoutRandomness(t *testing.T) {
 
 // CPU per Verify beside what argon2 itself takes with the same parameters.
 func BenchmarkVerify(b *testing.B) {
-	h := newHasher(b, Options{})
+	h := newPlace(b, Options{})
 	phc, err := h.Hash(b.Context(), "correct horse battery staple")
 	if err != nil {
 		b.Fatal(err)
@@ -282,7 +399,7 @@ func BenchmarkRawArgon2(b *testing.B) {
 }
 
 func BenchmarkRefuse1MB(b *testing.B) {
-	h := newHasher(b, Options{})
+	h := newPlace(b, Options{})
 	password := strings.Repeat("a", 1<<20)
 	for b.Loop() {
 		if err := h.VerifyAbsent(b.Context(), password); !errors.Is(err, ErrTooLong) {

@@ -59,8 +59,11 @@ func (h hash) String() string {
 		phcBase64.EncodeToString(h.salt), phcBase64.EncodeToString(h.tag))
 }
 
-func (h hash) current(today Params) bool {
-	return h.params == today && len(h.salt) == saltBytes && len(h.tag) == tagBytes
+// below tells whether a guesser has less work with the hash than with today's: the
+// memory is what is paid, once a pass. What was made dearer than today stays.
+func (h hash) below(today Params) bool {
+	return uint64(h.params.Memory)*uint64(h.params.Time) < uint64(today.Memory)*uint64(today.Time) ||
+		len(h.salt) < saltBytes || len(h.tag) < tagBytes
 }
 
 // parse reads a PHC string or answers ErrMalformedHash. Only the one spelling

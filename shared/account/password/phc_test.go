@@ -44,7 +44,7 @@ func TestParseRefuses(t *testing.T) {
 		"trailing part":      head + "m=19456,t=2,p=1$" + salt + "$" + tag + "$",
 		"1 MB":               head + strings.Repeat("9", 1<<20),
 	}
-	h := newHasher(t, Options{Ran: func() { panic("argon2 ran") }})
+	h := newPlace(t, Options{Ran: func() { panic("argon2 ran") }})
 	for name, phc := range cases {
 		t.Run(name, func(t *testing.T) {
 			ok, rehash, err := h.Verify(t.Context(), phc, "password")

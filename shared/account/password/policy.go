@@ -2,6 +2,7 @@ package password
 
 import (
 	"errors"
+	"slices"
 	"sync"
 	"unicode"
 	"unicode/utf8"
@@ -26,8 +27,11 @@ var (
 	ErrTooShort  = errors.New("the password is too short: use at least 12 characters, for example four unrelated words")
 	ErrTooLong   = errors.New("the password is too long: use at most 256 characters")
 	ErrCommon    = errors.New("the password is too easy to guess, being made of common words, repetitions or keyboard rows: use four unrelated words, or let a password manager make one")
-	ErrPersonal  = errors.New("the password is too close to your name, e-mail address or company: use words that have nothing to do with you")
+	ErrPersonal  = errors.New("the password is too close to your name, your e-mail address, your company or this service: use words that have nothing to do with them")
 )
+
+// service is what this program is called: a guesser knows that as well.
+const service = "Portcullis"
 
 // Policy judges new passwords after NIST SP 800-63B-4 §3.1.1.2: a length, no
 // rules of composition, and a list of common passwords. Its methods may be
@@ -56,7 +60,7 @@ func (p *Policy) Check(password string, about ...string) error {
 	if err != nil {
 		return err
 	}
-	folded := fold(text)
+	folded, about := fold(text), append(slices.Clone(about), service)
 	for _, reading := range [][]rune{folded, leetRunes(folded, leetI), leetRunes(folded, leetL)} {
 		if personal(reading, about) {
 			return ErrPersonal

@@ -3,6 +3,7 @@ package password
 import (
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -34,7 +35,10 @@ func TestCheckRefuses(t *testing.T) {
 		{"keyboard row back", "poiuytrewqpo", ErrCommon},
 		{"keyboard columns", "1qaz2wsx3edc", ErrCommon},
 		{"German keyboard", "qwertzuiopas", ErrCommon},
+		{"Russian keyboard", "йцукенгшщзхъ", ErrCommon},
 		{"alphabet", "abcdefghijklm", ErrCommon},
+		{"common and long", "1q2w3e4r5t6y", ErrCommon},
+		{"common, in capitals", "MailCreated5240", ErrCommon},
 		{"word twice", "passwordpassword", ErrCommon},
 		{"syllable again and again", "blablablablabla", ErrCommon},
 		{"pattern again and again", "xk7xk7xk7xk7", ErrCommon},
@@ -59,6 +63,7 @@ func TestCheckRefuses(t *testing.T) {
 		{"local part", "x9jane.smithk", ErrPersonal},
 		{"domain", "acme-telecom-7", ErrPersonal},
 		{"partner", "zAcmeTelecom47", ErrPersonal},
+		{"this service", "Portcullis-47", ErrPersonal},
 		{"name and partner together", "kSmithTelecom7", ErrPersonal},
 		{"short name among signs", "...Jane...4711", ErrPersonal},
 	}
@@ -111,13 +116,60 @@ func TestWordListIsLargeAndSmall(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(words) < 10_000 || len(packedWords) > 120_000 {
+	if len(words) < 30_000 || len(packedWords) > 100_000 {
 		t.Errorf("%d words in %d bytes", len(words), len(packedWords))
 	}
-	for word := range words {
-		if len(word) < minWord || len(word) > maxWord {
-			t.Errorf("%q is never looked up", word)
+	for word, bits := range words {
+		if n := len(word); n < minWord || n > maxWord || bits < 1 || bits > 16 {
+			t.Errorf("%q, of %g bits, is never looked up or too dear", word, bits)
 		}
+	}
+	for word, bits := range map[string]float32{"password": 2, "123456": 1, "1q2w3e4r5t6y": 11, "dragon": 3, "the": 1} {
+		if words[word] > bits || words[word] == 0 {
+			t.Errorf("%q costs %g bits, at most %g wanted", word, words[word], bits)
+		}
+	}
+}
+
+// variants are what people make of a common word that is too short or known to be
+// refused, in the order in which they try.
+func variants(word string) []string {
+	all := []string{
+		word, word + word, word + word + word, word + " " + word, word + "-" + word, word + "123456789", word + "1234!", "1234567890" + word,
+		word + "987654", word + "!!!!!!!!!", word + "qwerty", word + "password", "password" + word,
+	}
+	if strings.Trim(word, "abcdefghijklmnopqrstuvwxyz'") == "" {
+		title := strings.ToUpper(word[:1]) + word[1:]
+		all = append(all, word+"2024!", title+"2024!!", title+"1234", "!!"+title+"99")
+	}
+	return all
+}
+
+// Every entry of the list is refused as it is, if it is long enough to be chosen,
+// and a thirtieth of them in all variants.
+func TestCheckRefusesTheListAndItsVariants(t *testing.T) {
+	words, err := decodeWords()
+	if err != nil {
+		t.Fatal(err)
+	}
+	policy, whole := NewPolicy(), 0
+	for word := range words {
+		candidates := []string{word}
+		if crc32.ChecksumIEEE([]byte(word))%30 == 0 {
+			candidates = variants(word)
+		}
+		for _, candidate := range candidates {
+			if utf8.RuneCountInString(candidate) < MinLength {
+				continue
+			}
+			whole++
+			if err := policy.Check(candidate); !errors.Is(err, ErrCommon) {
+				t.Errorf("Check(%q) = %v", candidate, err)
+			}
+		}
+	}
+	if whole < 10_000 {
+		t.Errorf("only %d were judged", whole)
 	}
 }
 

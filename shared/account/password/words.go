@@ -6,17 +6,18 @@ import (
 	_ "embed"
 	"fmt"
 	"io"
-	"math"
 	"strings"
 )
 
 //go:embed words.txt.gz
 var packedWords []byte
 
-// wordList gives for a common password, word or first name how many bits it
-// costs a guesser: the logarithm of its rank.
+// wordList gives for a common password, word or name how many bits it costs a
+// guesser: the logarithm of its rank.
 type wordList map[string]float32
 
+// decodeWords reads what words_build.go wrote: costs parted by empty lines, and
+// for each word how much of the one before it begins with.
 func decodeWords() (wordList, error) {
 	zip, err := gzip.NewReader(bytes.NewReader(packedWords))
 	if err != nil {
@@ -26,11 +27,15 @@ func decodeWords() (wordList, error) {
 	if err != nil {
 		return nil, fmt.Errorf("password: word list: %w", err)
 	}
-	words := make(wordList, bytes.Count(text, []byte("\n"))+1)
-	rank := 1.0
-	for word := range strings.SplitSeq(string(text), "\n") {
-		words[word] = float32(math.Log2(rank + 1))
-		rank++
+	words := make(wordList, bytes.Count(text, []byte("\n")))
+	bits, before := float32(0), ""
+	for line := range strings.SplitSeq(strings.TrimRight(string(text), "\n"), "\n") {
+		if line == "" {
+			bits, before = bits+1, ""
+			continue
+		}
+		before = before[:line[0]-'0'] + line[1:]
+		words[before] = bits
 	}
 	return words, nil
 }

@@ -1,0 +1,148 @@
+package signintest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"sync"
+	"testing"
+
+	"portcullis.example/infra/local/localtest"
+	"portcullis.example/shared/account"
+	"portcullis.example/shared/attempt"
+	"portcullis.example/shared/table"
+	"portcullis.example/shared/table/dynamo/dynamotest"
+	"portcullis.example/shared/table/tabletest"
+)
+
+func TestMain(m *testing.M) { os.Exit(dynamotest.Main(m)) }
+
+// stage is a world whose calls of the store are counted and can be met, with one
+// administrator in it.
+type stage struct {
+	*localtest.World
+	calls *tabletest.Counting
+	meet  *meeting
+	alice *localtest.Person
+}
+
+// onBoth runs a test on the embedded store and on DynamoDB.
+func onBoth(t *testing.T, test func(t *testing.T, s *stage)) {
+	t.Helper()
+	stores := map[string]func(t *testing.T, clock *localtest.Clock) table.Table{
+		"embedded": func(t *testing.T, clock *localtest.Clock) table.Table { return localtest.Bolt(t, clock) },
+		"DynamoDB": func(t *testing.T, clock *localtest.Clock) table.Table { return dynamotest.New(t, nil, clock.Now) },
+	}
+	for _, name := range []string{"embedded", "DynamoDB"} {
+		t.Run(name, func(t *testing.T) {
+			clock := localtest.NewClock()
+			s := &stage{calls: tabletest.NewCounting(stores[name](t, clock))}
+			s.meet = &meeting{Table: s.calls}
+			s.World = localtest.On(t, s.meet, clock)
+			s.alice = s.Administrator("acme", "alice@acme.example")
+			test(t, s)
+		})
+	}
+}
+
+// meeting lets something happen just before one Apply: the worst moment for
+// whoever has read and is about to write.
+type meeting struct {
+	table.Table
+	mu   sync.Mutex
+	left int
+	do   func()
+}
+
+// before has do happen before the nth Apply from now, counted from zero.
+func (m *meeting) before(nth int, do func()) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.left, m.do = nth+1, do
+}
+
+// Apply lets happen what is to happen first.
+func (m *meeting) Apply(ctx context.Context, writes ...table.Write) error {
+	m.mu.Lock()
+	do := m.do
+	if m.left--; m.left != 0 || do == nil {
+		do = func() {}
+	}
+	m.mu.Unlock()
+	do()
+	return m.Table.Apply(ctx, writes...)
+}
+
+// work is what an answer cost.
+type work struct {
+	calls  tabletest.Counts
+	hashes int
+}
+
+// watch answers a request and what it cost.
+func (s *stage) watch(req localtest.Request) (localtest.Answer, work) {
+	s.calls.Reset()
+	before := s.Hashes.Count()
+	a := s.Send(req)
+	w := work{s.calls.Reset(), s.Hashes.Count() - before}
+	w.calls.ReadUnits = 0 // by the size of what stands there, a matter of bytes
+	return a, w
+}
+
+// user reads a person's record.
+func (s *stage) user(id string) account.User {
+	s.T.Helper()
+	user, _, err := s.Directory.User(context.Background(), id)
+	if err != nil {
+		s.T.Fatal(err)
+	}
+	return user
+}
+
+// change writes a user's record as a call of an administrator's does.
+func (s *stage) change(id string, change func(*account.User)) {
+	s.T.Helper()
+	user, rev, err := s.Directory.User(context.Background(), id)
+	if err != nil {
+		s.T.Fatal(err)
+	}
+	change(&user)
+	write, err := user.Write(table.Is(rev))
+	if err == nil {
+		err = s.calls.Apply(context.Background(), write)
+	}
+	if err != nil {
+		s.T.Fatal(err)
+	}
+}
+
+// nobody is an address that signs in to no account.
+func nobody(i int) string { return fmt.Sprintf("nobody-%d@acme.example", i) }
+
+// failures are how many attempts at a factor stand under a name, those under way
+// included.
+func (s *stage) failures(factor attempt.Factor, whom string) int {
+	s.T.Helper()
+	item, err := s.calls.Get(context.Background(), attempt.CountKey(factor, whom, ""))
+	if errors.Is(err, table.ErrNotFound) {
+		return 0
+	}
+	if err != nil {
+		s.T.Fatal(err)
+	}
+	count, err := table.Decode[attempt.Count](item)
+	if err != nil {
+		s.T.Fatal(err)
+	}
+	return count.InARow
+}
+
+func post(path string, body map[string]any) localtest.Request {
+	return localtest.Request{Method: http.MethodPost, Path: path, Body: body}
+}
+
+func login(email, password string) localtest.Request {
+	return post("/v1/login", map[string]any{"email": email, "password": password})
+}

@@ -1,5 +1,5 @@
 # Everything that is done with Portcullis, by name. Needed: Go and make; for the
-# tests also Linux, Java 17 and Maven (DynamoDB Local). With a C compiler `make
+# tests also Debian (nginx, Apache), Java 17 and Maven (DynamoDB Local), Node.js. With a C compiler `make
 # test` also looks for data races (the detector is linked with one).
 
 GO       ?= go
@@ -35,11 +35,15 @@ openapi: ## write functions/portal/openapi.json anew, after a change of routes
 test: engines format vet tests ## formatting, vet, staticcheck, and all tests, under the race detector if there is a C compiler
 
 # Amazon's licence allows using the engine, not passing it on: it is fetched.
-engines: .tools/dynamodb/fetched ## fetch what the tests run on: DynamoDB Local
+engines: .tools/dynamodb/fetched .tools/proxies/fetched ## fetch what the tests run on: DynamoDB Local, nginx, Apache and Caddy
 .tools/dynamodb/fetched: infra/dynamodblocal/pom.xml
 	@command -v java >/dev/null && command -v mvn >/dev/null || { \
 		echo "the tests run on DynamoDB Local, which needs Java 17, and Maven to fetch it"; exit 1; }
 	@rm -rf $(@D) && mvn -q -f $< org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy-dependencies -DoutputDirectory=$(CURDIR)/$(@D)
+	@touch $@
+
+.tools/proxies/fetched: infra/gate/fetch.sh infra/gate/caddy/go.mod infra/gate/caddy/main.go
+	@GO=$(GO) sh infra/gate/fetch.sh $(@D)
 	@touch $@
 
 # gofmt itself always ends well, so the list decides. It is the one of the Go

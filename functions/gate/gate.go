@@ -109,7 +109,8 @@ func (f Function) undecided(w http.ResponseWriter, r *http.Request, err error) {
 	f.API.Fail(w, r, unavailableUnlessKnown(err))
 }
 
-// notice is what a locked-out browser sees.
+// notice is what a locked-out browser sees; a gate that has just been told why
+// hands the reason on, so that it need not ask twice.
 func (f Function) notice(w http.ResponseWriter, r *http.Request) {
 	if len(r.Header["Authorization"]) == 0 { // whoever asks beside a gate learns no more
 		f.writeNotice(w, r, http.StatusOK, noticeText{System: "this phone system", Portal: f.BaseURL, Why: why(gatekeeper.Locked), Reason: string(gatekeeper.Locked)})
@@ -120,7 +121,7 @@ func (f Function) notice(w http.ResponseWriter, r *http.Request) {
 		f.API.Fail(w, r, unavailableUnlessKnown(err))
 		return
 	}
-	f.writeNotice(w, r, http.StatusOK, f.about(r.Context(), system, gatekeeper.Locked))
+	f.writeNotice(w, r, http.StatusOK, f.about(r.Context(), system, gatekeeper.Denial(r.URL.Query().Get("reason"))))
 }
 
 // aboutWithin is how long the notice waits for what is good to know: with the

@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"strings"
 
-	"portcullis.example/shared/phonesystem/profile"
 	"portcullis.example/shared/web"
 )
 
@@ -50,7 +49,7 @@ func (f Function) classify(ctx context.Context, in *classifyInput) (*classifyVie
 	if err != nil {
 		return nil, err
 	}
-	matcher, err := profile.Compile(p.Profile, p.RestrictedPaths)
+	matcher, err := p.Matcher()
 	if err != nil {
 		return nil, err
 	}

@@ -28,13 +28,15 @@ type Function struct {
 	Table    table.Table
 	// Log gets what goes wrong after a change is done.
 	Log *slog.Logger
+	// BaseURL is the control portal's, which gates ask.
+	BaseURL string
 }
 
 const path = "/v1/phone-systems"
 
 // New makes the function.
 func New(g *ground.Ground, api *web.API) Function {
-	return Function{API: api, Registry: g.Registry, Book: g.Book, Table: g.Table, Log: g.Log}
+	return Function{API: api, Registry: g.Registry, Book: g.Book, Table: g.Table, Log: g.Log, BaseURL: g.BaseURL}
 }
 
 // Routes adds the function's routes to its API.
@@ -49,6 +51,7 @@ func (f Function) Routes() {
 	web.Register(f.API, route(http.MethodDelete, path+"/{id}", "delete-phone-system", "Remove a phone system and end its windows", 204, 403, 404), f.remove)
 	web.Register(f.API, route(http.MethodPost, path+"/{id}/gate-key", "replace-gate-key", "Replace the gate key", 0, 403, 404, 422), f.rotate)
 	f.classifyRoute()
+	f.gateConfigRoute()
 }
 
 type policyInput struct {

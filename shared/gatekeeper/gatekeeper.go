@@ -42,6 +42,15 @@ const (
 	Ambiguous    Reason = "ambiguous"     // can mean more than one thing
 )
 
+// Denial reads a reason to deny; what is none is Locked.
+func Denial(text string) Reason {
+	switch r := Reason(text); r {
+	case NoPass, WrongAddress, Expired, Revoked, WrongHost, Ambiguous:
+		return r
+	}
+	return Locked
+}
+
 // answerWithin is how long an answer may take before it is a denial.
 const answerWithin = 1500 * time.Millisecond
 

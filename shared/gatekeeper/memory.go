@@ -74,7 +74,7 @@ func decodeSystem(item table.Item) (*acquaintance, error) {
 	if err != nil {
 		return nil, err
 	}
-	matcher, err := profile.Compile(system.Profile, system.RestrictedPaths)
+	matcher, err := system.Matcher()
 	return &acquaintance{PhoneSystem: system, matcher: matcher}, err
 }
 

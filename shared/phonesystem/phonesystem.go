@@ -161,6 +161,11 @@ func (p PhoneSystem) Authenticates(hash token.Hash, now time.Time) bool {
 	return ok
 }
 
+// Matcher judges the phone system's paths. Errors: profile.Compile's.
+func (p PhoneSystem) Matcher() (*profile.Matcher, error) {
+	return profile.Compile(p.Profile, p.RestrictedPaths)
+}
+
 // Scheme is how browsers reach the host: https, but for a demonstration on this
 // machine.
 func (p PhoneSystem) Scheme() string {
@@ -211,7 +216,7 @@ func (p *PhoneSystem) normalise() error {
 	e.Require(ok, "body.host", "must be a host name, with a port if need be, such as pbx.example.com")
 	p.Host = host
 	e.Require(len(p.RestrictedPaths) <= 100, "body.restricted_paths", "must be at most 100 paths")
-	switch _, err := profile.Compile(p.Profile, p.RestrictedPaths); {
+	switch _, err := p.Matcher(); {
 	case errors.Is(err, profile.ErrUnknownProfile):
 		e.Require(false, "body.profile", "must be one of %s", strings.Join(profile.Names(), ", "))
 	case err != nil:

@@ -4,6 +4,7 @@ import "strings"
 
 // match is one rule, ready to compare.
 type match struct {
+	path   string // as the rule has it
 	prefix string // lower case, without a slash at the end; empty: exactly "/"
 	class  Class
 	label  string
@@ -12,6 +13,7 @@ type match struct {
 
 func newMatch(r Rule) match {
 	m := match{
+		path:   r.Path,
 		prefix: lowerASCII(strings.TrimSuffix(r.Path, "/")),
 		class:  Restricted,
 		label:  string(r.Kind) + " " + r.Path,

@@ -1,0 +1,198 @@
+package gate
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	"golang.org/x/net/websocket"
+)
+
+// login is what the 3CX web client sends.
+func login(name, password string) string {
+	body, err := json.Marshal(map[string]string{"Username": name, "Password": password, "SecurityCode": "", "ReCaptchaResponse": ""})
+	if err != nil {
+		panic(err)
+	}
+	return string(body)
+}
+
+// token signs in at a v20 stand-in and answers the access token and the refresh
+// cookie.
+func (s *scene) token(name, password string) (bearer, cookie string) {
+	s.t.Helper()
+	a := s.do("POST", "/webclient/api/Login/GetAccessToken", login(name, password), "Content-Type: application/json")
+	var body struct {
+		Status string
+		Token  struct {
+			Access string `json:"access_token"`
+		}
+	}
+	if err := json.Unmarshal([]byte(a.body), &body); err != nil || a.status != 200 || body.Status != "AuthSuccess" {
+		s.t.Fatalf("signing in: %d %s %v", a.status, a.body, err)
+	}
+	cookie, _, _ = strings.Cut(a.header.Get("Set-Cookie"), ";")
+	return "Authorization: Bearer " + body.Token.Access, cookie
+}
+
+// socket opens the web client's web socket.
+func (s *scene) socket(path string) (*websocket.Conn, error) {
+	s.t.Helper()
+	config, err := websocket.NewConfig("wss://"+s.gate.Host+path, s.url)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	connection := s.connect()
+	s.t.Cleanup(func() { _ = connection.Close() })
+	return websocket.NewClient(config, connection)
+}
+
+func echo(ws *websocket.Conn, text string) error {
+	if err := websocket.Message.Send(ws, text); err != nil {
+		return err
+	}
+	var got string
+	if err := websocket.Message.Receive(ws, &got); err != nil {
+		return err
+	}
+	if got != text {
+		return fmt.Errorf("sent %q, got %q", text, got)
+	}
+	return nil
+}
+
+// The main job, on a 3CX v20: the right password alone never reaches the admin
+// API; with a window it does, until the window is closed; an extension user
+// signs in, refreshes and holds a web socket all the while.
+func TestMainJobOnVersion20(t *testing.T) {
+	each(t, setting{}, func(s *scene) {
+		user, refresh := s.token(extension.Name, extension.Password)
+		ws, err := s.socket("/ws/webclient")
+		if err != nil {
+			t.Fatal(err)
+		}
+		atWork := func(when string) {
+			s.t.Helper()
+			if a := s.do("GET", "/xapi/v1/MyUser", "", user); a.status != 200 {
+				s.t.Errorf("%s: own settings: %d %s", when, a.status, a.body)
+			}
+			a := s.do("POST", "/connect/token", "client_id=Webclient&grant_type=refresh_token", "Content-Type: application/x-www-form-urlencoded", "Cookie: "+refresh)
+			if a.status != 200 {
+				s.t.Errorf("%s: refreshing: %d %s", when, a.status, a.body)
+			}
+			refresh, _, _ = strings.Cut(a.header.Get("Set-Cookie"), ";")
+			if err := echo(ws, when); err != nil {
+				s.t.Errorf("%s: the web socket: %v", when, err)
+			}
+			s.pbx.seen()
+		}
+		admin, _ := s.token(administrator.Name, administrator.Password)
+		atWork("locked")
+		s.locked("a right password without a window", s.do("GET", "/xapi/v1/Users", "", admin))
+		s.locked("basic authentication", s.do("GET", "/xapi/v1/SystemStatus", "", "Authorization: Basic YWRtaW46cmlnaHQgYWRtaW4gcGFzc3dvcmQ="))
+		s.locked("a change", s.do("POST", "/xapi/v1/Users", `{"x":1}`, admin, "Content-Type: application/json"))
+
+		cookie, unlock := s.pass(s.alice)
+		a := s.do("GET", "/xapi/v1/Users", "", admin, "Cookie: "+cookie)
+		if a.status != 200 || !strings.Contains(a.body, "Administrator") {
+			s.t.Fatalf("with a window: %d %s", a.status, a.body)
+		}
+		atWork("unlocked")
+		s.locked("another browser", s.do("GET", "/xapi/v1/Users", "", admin))
+		s.alice.Must(200, "DELETE", "/v1/unlocks/"+unlock.Text("id"), nil)
+		s.locked("after the close", s.do("GET", "/xapi/v1/Users", "", admin, "Cookie: "+cookie))
+		atWork("closed")
+
+		s.stopPortal()
+		if a := s.do("GET", "/xapi/v1/Users", "", admin, "Cookie: "+cookie); a.status != 503 || !strings.Contains(a.body, "could not be asked") {
+			s.t.Errorf("with Portcullis stopped: %d %s", a.status, a.body)
+		}
+		if seen := s.pbx.seen(); len(seen) > 0 {
+			s.t.Errorf("with Portcullis stopped, %s reached the phone system", seen[0].RequestURI)
+		}
+		atWork("Portcullis stopped")
+		if user, _ = s.token(extension.Name, extension.Password); user == "" {
+			s.t.Error("no new sign-in")
+		}
+	})
+}
+
+func TestMainJobOnVersion18(t *testing.T) {
+	each(t, setting{profile: "3cx-v18"}, func(s *scene) {
+		ws, err := s.socket("/ws/webclient")
+		if err != nil {
+			t.Fatal(err)
+		}
+		a := s.do("POST", "/webclient/api/Login/GetAccessToken", login(extension.Name, extension.Password))
+		session, _, _ := strings.Cut(a.header.Get("Set-Cookie"), ";")
+		atWork := func(when string) {
+			s.t.Helper()
+			if a := s.do("GET", "/myphone/session", "", "Cookie: "+session); a.status != 200 {
+				s.t.Errorf("%s: %d %s", when, a.status, a.body)
+			}
+			if err := echo(ws, when); err != nil {
+				s.t.Errorf("%s: the web socket: %v", when, err)
+			}
+			s.pbx.seen()
+		}
+		atWork("locked")
+		right := login(administrator.Name, administrator.Password)
+		s.locked("a right password without a window", s.do("POST", "/api/login", right))
+		cookie, unlock := s.pass(s.alice)
+		a = s.do("POST", "/api/login", right, "Cookie: "+cookie)
+		if a.status != 200 || a.body != "AuthSuccess" {
+			s.t.Fatalf("with a window: %d %s", a.status, a.body)
+		}
+		signedIn, _, _ := strings.Cut(a.header.Get("Set-Cookie"), ";")
+		if a = s.do("GET", "/api/SystemStatus", "", "Cookie: "+cookie+"; "+signedIn); a.status != 200 {
+			s.t.Errorf("the console: %d %s", a.status, a.body)
+		}
+		atWork("unlocked")
+		s.alice.Must(200, "DELETE", "/v1/unlocks/"+unlock.Text("id"), nil)
+		s.locked("after the close", s.do("GET", "/api/SystemStatus", "", "Cookie: "+cookie+"; "+signedIn))
+		s.stopPortal()
+		if a := s.do("POST", "/api/login", right); a.status != 503 {
+			s.t.Errorf("with Portcullis stopped: %d %s", a.status, a.body)
+		}
+		atWork("Portcullis stopped")
+	})
+}
+
+// Extension users upload what they like; a window lets large files through as
+// well.
+func TestLargeUploads(t *testing.T) {
+	each(t, setting{}, func(s *scene) {
+		large := strings.Repeat("x", 12<<20)
+		want := fmt.Sprint(len(large), " <nil>")
+		if a := s.do("POST", "/webclient/upload", large); a.body != want {
+			s.t.Errorf("an extension user's: %d %.200s", a.status, a.body)
+		}
+		cookie, _ := s.pass(s.alice)
+		if a := s.do("POST", "/xapi/v1/Backups", large, "Cookie: "+cookie); a.body != want {
+			s.t.Errorf("with a window: %d %.200s", a.status, a.body)
+		}
+	})
+}
+
+// Upgrades on restricted paths are denied, also with a window: a web socket
+// would outlive it.
+func TestNoWebSocketOnRestrictedPaths(t *testing.T) {
+	each(t, setting{}, func(s *scene) {
+		cookie, _ := s.pass(s.alice)
+		for _, upgrade := range []string{"websocket", "WebSocket", "h2c"} {
+			a := s.raw("GET /xapi/v1/live HTTP/1.1", "Host: "+s.gate.Host, "Cookie: "+cookie, "Connection: Upgrade", "Upgrade: "+upgrade,
+				"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", "Sec-WebSocket-Version: 13")
+			if a.status != http.StatusForbidden {
+				s.t.Errorf("%s: %d %s", upgrade, a.status, a.body)
+			}
+		}
+		if seen := s.pbx.seen(); len(seen) > 0 {
+			s.t.Errorf("%s reached the phone system", seen[0].RequestURI)
+		}
+	})
+}
+
+var _ = io.EOF

@@ -1,0 +1,171 @@
+package gate
+
+import (
+	"crypto/tls"
+	"errors"
+	"net"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// proxies are the programs that everything runs through.
+func proxies() []string { return []string{"nginx", "caddy"} }
+
+// program is one of those that `make engines` fetched.
+func program(t testing.TB, name string) string {
+	t.Helper()
+	path, err := filepath.Abs(filepath.Join("..", "..", ".tools", "proxies", name))
+	if err == nil {
+		_, err = os.Stat(path)
+	}
+	if err != nil {
+		t.Fatalf("%v; `make engines` fetches it", err)
+	}
+	return path
+}
+
+// freePort is one that nobody has.
+func freePort(t testing.TB) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	_, port, err := net.SplitHostPort(listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return port
+}
+
+// nginxMain is what stands around the gate's file in nginx.
+const nginxMain = `daemon off;
+worker_processes 1;
+pid FOLDER/nginx.pid;
+error_log FOLDER/error.log info;
+events { worker_connections 1024; }
+http {
+    access_log FOLDER/access.log;
+    client_body_temp_path FOLDER/body;
+    proxy_temp_path FOLDER/proxy;
+    fastcgi_temp_path FOLDER/fastcgi;
+    uwsgi_temp_path FOLDER/uwsgi;
+    scgi_temp_path FOLDER/scgi;
+    MORE
+    include FOLDER/gate.conf;
+}
+`
+
+// caddyMain is what stands around it in Caddy.
+const caddyMain = `{
+	admin off
+	persist_config off
+	auto_https disable_redirects
+	servers {
+		protocols h1 h2
+	}
+	log {
+		output file FOLDER/error.log
+	}
+}
+import FOLDER/gate.conf
+`
+
+// arguments start a proxy in a folder.
+func arguments(t testing.TB, proxy, folder, more string) *exec.Cmd {
+	t.Helper()
+	main := filepath.Join(folder, "main.conf")
+	text := caddyMain
+	if proxy == "nginx" {
+		if text = nginxMain; os.Getuid() == 0 {
+			text = "user root;\n" + text
+		}
+	}
+	text = strings.NewReplacer("FOLDER", folder, "MORE", more).Replace(text)
+	if err := os.WriteFile(main, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if proxy == "nginx" {
+		return exec.Command(program(t, proxy), "-p", folder, "-e", filepath.Join(folder, "error.log"), "-c", main)
+	}
+	c := exec.Command(program(t, proxy), "run", "--adapter", "caddyfile", "--config", main)
+	c.Env = append(os.Environ(), "SSL_CERT_FILE="+filepath.Join(folder, "roots.pem"), "SSL_CERT_DIR="+folder, "HOME="+folder, "XDG_CONFIG_HOME="+folder, "XDG_DATA_HOME="+folder)
+	return c
+}
+
+const startsWithin = time.Minute
+
+// run starts a program that listens on a port, and ends it with the test.
+func run(t testing.TB, c *exec.Cmd, port string) {
+	t.Helper()
+	var said strings.Builder
+	c.Stdout, c.Stderr = &said, &said
+	c.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM, Setpgid: true}
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- c.Wait() }()
+	t.Cleanup(func() {
+		if err := syscall.Kill(-c.Process.Pid, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
+			t.Error(err)
+		}
+		<-ended
+	})
+	looks, late := time.NewTicker(20*time.Millisecond), time.After(startsWithin)
+	defer looks.Stop()
+	for {
+		select {
+		case <-looks.C:
+			if connection, err := net.Dial("tcp", "127.0.0.1:"+port); err == nil {
+				_ = connection.Close()
+				return
+			}
+		case err := <-ended:
+			ended <- err
+			t.Fatalf("%s ended at its start: %v: %s", c.Path, err, said.String())
+		case <-late:
+			t.Fatalf("%s does not listen on %s: %s", c.Path, port, said.String())
+		}
+	}
+}
+
+// here puts this machine's places into a configuration.
+func here(config, folder, host string, portal *url.URL) string {
+	return strings.NewReplacer(
+		"/etc/portcullis/"+strings.ReplaceAll(host, ":", "-"), folder,
+		"/etc/ssl/certs/ca-certificates.crt", filepath.Join(folder, "roots.pem"),
+		"server portal.example:443;", "server "+portal.Host+";",
+		"https://portal.example {", "https://"+portal.Host+" {",
+	).Replace(config)
+}
+
+// lay writes what stands beside a configuration.
+func lay(t testing.TB, proxy, folder, config, key string) {
+	t.Helper()
+	secret := "proxy_set_header Authorization \"Bearer " + key + "\";\n"
+	if proxy == "caddy" {
+		secret = "header_up Authorization \"Bearer " + key + "\"\n"
+	}
+	for name, text := range map[string]string{
+		"gate.conf": config, "gate-key." + proxy: secret,
+		"certificate.tls": "tls " + folder + "/fullchain.pem " + folder + "/privkey.pem\n",
+	} {
+		if err := os.WriteFile(filepath.Join(folder, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// clientTLS is how a browser reaches a host here.
+func (a *authority) clientTLS(host string) *tls.Config {
+	name, _, _ := strings.Cut(host, ":")
+	return &tls.Config{RootCAs: a.trust(), ServerName: name}
+}

@@ -1,0 +1,206 @@
+package gate
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"portcullis.example/infra/local/localtest"
+)
+
+// scene is a phone system behind a real proxy with the configuration that the
+// API gave, and the Portcullis that it asks.
+type scene struct {
+	*localtest.World
+	t       *testing.T
+	proxy   string
+	alice   *localtest.Person
+	gate    *localtest.Gate
+	pbx     *console
+	portal  *httptest.Server
+	ca      *authority
+	folder  string
+	url     string
+	browser *http.Client
+}
+
+// setting is what a scene may differ in.
+type setting struct {
+	profile string // 3cx-v20 if empty
+	policy  map[string]any
+	added   []string
+	// edit changes the configuration: to see a test notice.
+	edit func(config string) string
+	// more stands in nginx's http block beside the gate's file.
+	more string
+	// answer stands in for Portcullis.
+	answer func(portcullis http.Handler) http.Handler
+}
+
+func newScene(t *testing.T, proxy string, o setting) *scene {
+	t.Helper()
+	if o.profile == "" {
+		o.profile = "3cx-v20"
+	}
+	s := &scene{World: localtest.New(t), t: t, proxy: proxy, ca: newAuthority(t), folder: t.TempDir()}
+	host := "pbx.example.com:" + freePort(t)
+	s.alice = s.Administrator("acme", "alice@acme.example")
+	s.gate = s.alice.PhoneSystem(host, o.policy)
+	s.alice.Must(http.StatusOK, "PATCH", "/v1/phone-systems/"+s.gate.ID, map[string]any{"profile": o.profile, "restricted_paths": append([]string{}, o.added...)})
+	s.gate.Client = "127.0.0.1"
+	s.url = "https://" + host
+	s.pbx = newConsole(t, o.profile, s.ca.certify("pbx.example.com"))
+	s.startPortal(o)
+	s.startProxy(o)
+	transport := &http.Transport{TLSClientConfig: s.ca.clientTLS(host), DialContext: s.dial, DisableCompression: true}
+	t.Cleanup(transport.CloseIdleConnections)
+	s.browser = &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	return s
+}
+
+func (s *scene) startPortal(o setting) {
+	var handler http.Handler = s.API
+	if o.answer != nil {
+		handler = o.answer(handler)
+	}
+	s.portal = httptest.NewUnstartedServer(handler)
+	s.portal.TLS = &tls.Config{Certificates: []tls.Certificate{s.ca.certify("portal.example")}}
+	s.portal.StartTLS()
+	s.t.Cleanup(s.stopPortal)
+}
+
+// stopPortal ends Portcullis with every connection to it.
+func (s *scene) stopPortal() {
+	s.portal.CloseClientConnections()
+	s.portal.Close()
+}
+
+func (s *scene) startProxy(o setting) {
+	s.t.Helper()
+	upstream := url.QueryEscape("https://" + s.pbx.Listener.Addr().String())
+	config := s.alice.Must(http.StatusOK, "GET", "/v1/phone-systems/"+s.gate.ID+"/gate-config?proxy="+s.proxy+"&upstream="+upstream, nil).Body
+	portal, err := url.Parse(s.portal.URL)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	config = here(config, s.folder, s.gate.Host, portal)
+	if o.edit != nil {
+		edited := o.edit(config)
+		if edited == config {
+			s.t.Fatal("the edit changed nothing")
+		}
+		config = edited
+	}
+	lay(s.t, s.proxy, s.folder, config, s.gate.Key)
+	s.ca.write(s.folder, s.ca.certify("pbx.example.com"))
+	_, port, _ := strings.Cut(s.gate.Host, ":")
+	run(s.t, arguments(s.t, s.proxy, s.folder, o.more), port)
+}
+
+func (s *scene) dial(ctx context.Context, _, address string) (net.Conn, error) {
+	_, port, _ := strings.Cut(address, ":")
+	return (&net.Dialer{}).DialContext(ctx, "tcp", "127.0.0.1:"+port)
+}
+
+// answer is what a browser got.
+type answer struct {
+	status int
+	header http.Header
+	body   string
+}
+
+// do sends a request through the proxy. Headers are "Name: value".
+func (s *scene) do(method, path, body string, headers ...string) answer {
+	s.t.Helper()
+	request, err := http.NewRequest(method, s.url+path, strings.NewReader(body))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	for _, header := range headers {
+		name, value, _ := strings.Cut(header, ": ")
+		request.Header[name] = append(request.Header[name], value)
+	}
+	response, err := s.browser.Do(request)
+	if err != nil {
+		s.t.Fatalf("%s %s: %v", method, path, err)
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return answer{response.StatusCode, response.Header, string(text)}
+}
+
+// raw sends the lines of a request as they are and reads the answer.
+func (s *scene) raw(lines ...string) answer {
+	s.t.Helper()
+	connection := s.connect()
+	defer connection.Close()
+	if _, err := io.WriteString(connection, strings.Join(lines, "\r\n")+"\r\n\r\n"); err != nil {
+		s.t.Fatal(err)
+	}
+	response, err := http.ReadResponse(bufio.NewReader(connection), nil)
+	if err != nil {
+		return answer{} // closed without a word
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return answer{response.StatusCode, response.Header, string(text)}
+}
+
+func (s *scene) connect() *tls.Conn {
+	s.t.Helper()
+	connection, err := s.dial(s.t.Context(), "tcp", s.gate.Host)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if err := connection.SetDeadline(time.Now().Add(time.Minute)); err != nil {
+		s.t.Fatal(err)
+	}
+	config := s.ca.clientTLS(s.gate.Host)
+	config.NextProtos = []string{"http/1.1"}
+	return tls.Client(connection, config)
+}
+
+// locked demands that a request gets the notice and that nothing of it reached
+// the phone system.
+func (s *scene) locked(what string, a answer) {
+	s.t.Helper()
+	if a.status != http.StatusForbidden || !strings.Contains(a.body, "Bad attempt") || !strings.Contains(a.body, "https://portal.example") {
+		s.t.Errorf("%s: %d %.200q", what, a.status, a.body)
+	}
+	if seen := s.pbx.seen(); len(seen) > 0 {
+		s.t.Errorf("%s reached the phone system: %s %s", what, seen[0].Method, seen[0].RequestURI)
+	}
+}
+
+// pass opens a window and fetches its pass through the proxy.
+func (s *scene) pass(who *localtest.Person) (cookie string, unlock localtest.Answer) {
+	s.t.Helper()
+	unlock = who.Unlock(s.gate, 600)
+	a := s.do("POST", "/.portcullis/pass", url.Values{"ticket": {unlock.Text("pass.ticket")}}.Encode(), "Content-Type: application/x-www-form-urlencoded", "Origin: "+localtest.BaseURL)
+	if a.status != http.StatusSeeOther {
+		s.t.Fatalf("the ticket is refused: %d %s", a.status, a.body)
+	}
+	cookie, _, _ = strings.Cut(a.header.Get("Set-Cookie"), ";")
+	return cookie, unlock
+}
+
+// each runs a test through both proxies.
+func each(t *testing.T, o setting, test func(s *scene)) {
+	for _, proxy := range proxies() {
+		t.Run(proxy, func(t *testing.T) { test(newScene(t, proxy, o)) })
+	}
+}

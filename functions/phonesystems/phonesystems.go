@@ -44,10 +44,10 @@ func (f Function) Routes() {
 	route := func(method, path, id, summary string, status int, errs ...int) web.Route {
 		return web.Route{Method: method, Path: path, ID: id, Summary: summary, Tag: "Phone systems", Status: status, Errors: errs}
 	}
-	web.Register(f.API, route(http.MethodGet, path, "list-phone-systems", "List the phone systems that you may see", 0, 422), f.list)
-	web.Register(f.API, route(http.MethodPost, path, "create-phone-system", "Register a phone system; it is locked from then on", 201, 403, 409, 422), f.create)
-	web.Register(f.API, route(http.MethodGet, path+"/{id}", "get-phone-system", "Read one phone system", 0, 403, 404), f.get)
-	web.Register(f.API, route(http.MethodPatch, path+"/{id}", "change-phone-system", "Change a phone system", 0, 403, 404, 409, 422), f.change)
+	web.Register(f.API, route(http.MethodGet, path, "list-phone-systems", "List the phone systems that you may see", 0, 422).OrProgram(), f.list)
+	web.Register(f.API, route(http.MethodPost, path, "create-phone-system", "Register a phone system; it is locked from then on", 201, 403, 409, 422).OrProgram(), f.create)
+	web.Register(f.API, route(http.MethodGet, path+"/{id}", "get-phone-system", "Read one phone system", 0, 403, 404).OrProgram(), f.get)
+	web.Register(f.API, route(http.MethodPatch, path+"/{id}", "change-phone-system", "Change a phone system", 0, 403, 404, 409, 422).OrProgram(), f.change)
 	web.Register(f.API, route(http.MethodDelete, path+"/{id}", "delete-phone-system", "Remove a phone system and end its windows", 204, 403, 404), f.remove)
 	web.Register(f.API, route(http.MethodPost, path+"/{id}/gate-key", "replace-gate-key", "Replace the gate key", 0, 403, 404, 422), f.rotate)
 	f.classifyRoute()

@@ -28,7 +28,7 @@ func New(g *ground.Ground, api *web.API) Function {
 
 // Routes adds the function's routes to its API.
 func (f Function) Routes() {
-	web.Register(f.API, web.Route{Method: http.MethodGet, Path: path, ID: "list-audit", Summary: "Search the audit, newest first", Tag: "Audit and evidence", Errors: []int{403, 422}}, f.list)
+	web.Register(f.API, web.Route{Method: http.MethodGet, Path: path, ID: "list-audit", Summary: "Search the audit, newest first", Tag: "Audit and evidence", Errors: []int{403, 422}, Programs: true}, f.list)
 }
 
 // Filter is what the list is narrowed by.

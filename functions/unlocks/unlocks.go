@@ -38,8 +38,8 @@ func (f Function) Routes() {
 	}
 	web.Register(f.API, route(http.MethodPost, systemPath+"/unlocks", "open-unlock", "Open an unlock window", 201, 403, 404, 409, 422), f.open)
 	web.Register(f.API, route(http.MethodPost, systemPath+"/lock", "lock-phone-system", "Close all windows of a phone system", 0, 403, 404), f.lock)
-	web.Register(f.API, route(http.MethodGet, path, "list-unlocks", "List unlock windows, newest first", 0, 422), f.list)
-	web.Register(f.API, route(http.MethodGet, path+"/{id}", "get-unlock", "Read one unlock window", 0, 403, 404), f.get)
+	web.Register(f.API, route(http.MethodGet, path, "list-unlocks", "List unlock windows, newest first", 0, 422).OrProgram(), f.list)
+	web.Register(f.API, route(http.MethodGet, path+"/{id}", "get-unlock", "Read one unlock window", 0, 403, 404).OrProgram(), f.get)
 	web.Register(f.API, route(http.MethodPost, path+"/{id}/extend", "extend-unlock", "Make your window longer", 0, 403, 404, 409, 422), f.extend)
 	web.Register(f.API, route(http.MethodPost, path+"/{id}/pass", "new-pass", "Get a pass for another browser", 0, 403, 404, 409), f.pass)
 	web.Register(f.API, route(http.MethodDelete, path+"/{id}", "close-unlock", "Close a window", 0, 403, 404), f.close)

@@ -1,6 +1,7 @@
-// Package users is the function for who there is: the operators' partners; users
-// and roles come with their issue. Its routes and nothing else: it guarantees no
-// more than shared/account does, whose methods it calls.
+// Package users is the function for who there is: the operators' partners, and
+// the API keys of partners' programs; users and roles come with their issue. Its
+// routes and nothing else: it guarantees no more than shared/account and
+// shared/apikey do, whose methods it calls.
 package users
 
 import (
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"portcullis.example/shared/account"
+	"portcullis.example/shared/apikey"
 	"portcullis.example/shared/ground"
 	"portcullis.example/shared/idempotency"
 	"portcullis.example/shared/web"
@@ -18,10 +20,13 @@ import (
 type Function struct {
 	API       *web.API
 	Directory *account.Directory
+	Keys      *apikey.Ring
 }
 
 // New makes the function.
-func New(g *ground.Ground, api *web.API) Function { return Function{API: api, Directory: g.Directory} }
+func New(g *ground.Ground, api *web.API) Function {
+	return Function{API: api, Directory: g.Directory, Keys: g.Keys}
+}
 
 const partnersPath = "/v1/partners"
 
@@ -34,6 +39,7 @@ func (f Function) Routes() {
 	web.Register(f.API, route(http.MethodPost, partnersPath, "create-partner", "Make a partner and invite its first administrator", 201, 403, 422), f.createPartner)
 	web.Register(f.API, route(http.MethodGet, partnersPath+"/{id}", "get-partner", "Read one partner", 0, 403, 404), f.getPartner)
 	web.Register(f.API, route(http.MethodPatch, partnersPath+"/{id}", "change-partner", "Change a partner", 0, 403, 404, 422), f.changePartner)
+	f.apiKeyRoutes()
 }
 
 type partnerView struct {

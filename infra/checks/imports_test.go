@@ -7,11 +7,12 @@ import (
 )
 
 // chains are the import order of the domain: each noun may reach those before
-// it in a chain of its own, nothing after it and nothing in the other chain.
+// it in a chain of its own, nothing after it and nothing in another chain.
 func chains() [][]string {
 	return [][]string{
 		{"access", "audit", "account", "mfa", "session"},
 		{"access", "audit", "account", "phonesystem", "unlock", "gatekeeper"},
+		{"access", "audit", "apikey"},
 	}
 }
 

@@ -90,7 +90,8 @@ func (s *spoiler) objects(partner, email string) (map[string]string, *localtest.
 	p := s.Administrator(partner, email)
 	gate := p.PhoneSystem("pbx."+partner+".example", nil)
 	unlock := p.Unlock(p.PhoneSystem("busy."+partner+".example", nil), 600)
-	return map[string]string{"/v1/phone-systems": gate.ID, "/v1/unlocks": unlock.Text("id"), "/v1/partners": p.PartnerID}, p
+	key := p.Must(http.StatusCreated, "POST", "/v1/api-keys", map[string]any{"name": "x", "permissions": []any{}})
+	return map[string]string{"/v1/phone-systems": gate.ID, "/v1/unlocks": unlock.Text("id"), "/v1/partners": p.PartnerID, "/v1/api-keys": key.Text("id")}, p
 }
 
 // bodies are what each route takes. None is ever sent unspoiled.
@@ -108,6 +109,7 @@ func (s *spoiler) bodies() map[string]map[string]any {
 		"POST /v1/session/step-up":             {"method": "totp", "code": "123456", "assertion": map[string]any{}},
 		"POST /v1/partners":                    {"name": "x", "administrator_email": "x@y.example", "support_contact": "x"},
 		"PATCH /v1/partners/{id}":              {"name": "x", "support_contact": "x"},
+		"POST /v1/api-keys":                    {"name": "x", "permissions": []any{"view_audit"}, "expires_at": "2030-01-01T00:00:00Z"},
 		"POST /v1/phone-systems":               system,
 		"PATCH /v1/phone-systems/{id}":         system,
 		"POST /v1/phone-systems/{id}/gate-key": {"revoke_previous": true},

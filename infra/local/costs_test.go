@@ -94,6 +94,7 @@ func balance(l *ledger) {
 	l.gates(admin, gate)
 	l.partners()
 	l.lists(admin)
+	l.programs(admin)
 	l.schedules(admin, gate)
 	if n := l.documented(); n != l.rows {
 		l.t.Errorf("docs/access-patterns.md has %d rows, %d operations were done", n, l.rows)
@@ -273,6 +274,21 @@ func (l *ledger) schedules(admin *localtest.Person, gate *localtest.Gate) {
 			l.t.Error(err)
 		}
 	})
+}
+
+func (l *ledger) programs(admin *localtest.Person) {
+	admin.SignIn()
+	var made localtest.Answer
+	l.costs("POST /v1/api-keys", func() {
+		made = admin.Must(201, "POST", "/v1/api-keys", map[string]any{"name": "x", "permissions": access.ProgramPermissions()})
+	})
+	program := *admin
+	program.Token = made.Text("api_key")
+	l.costs("GET /v1/unlocks, by a program, first in 5 minutes", func() { program.Must(200, "GET", "/v1/unlocks", nil) })
+	l.costs("GET /v1/unlocks, by a program", func() { program.Must(200, "GET", "/v1/unlocks", nil) })
+	l.costs("GET /v1/session, by a program: refused", func() { program.Must(403, "GET", "/v1/session", nil) })
+	l.costs("GET /v1/api-keys", func() { admin.Must(200, "GET", "/v1/api-keys", nil) })
+	l.costs("DELETE /v1/api-keys/{id}", func() { admin.Must(204, "DELETE", "/v1/api-keys/"+made.Text("id"), nil) })
 }
 
 // invited has somebody invited and answers the invitation's token.

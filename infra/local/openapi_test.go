@@ -99,15 +99,16 @@ func contract() map[string]string {
 		"POST /v1/login/passkey-options": "", "POST /v1/session/step-up/options": "session",
 		"POST /v1/mfa/passkeys/options": "session", "POST /v1/mfa/passkeys": "session", "DELETE /v1/mfa/passkeys/{id}": "session",
 		"GET /v1/session": "session", "DELETE /v1/session": "session", "POST /v1/session/step-up": "session",
-		"GET /v1/phone-systems": "session", "POST /v1/phone-systems": "session",
-		"GET /v1/phone-systems/{id}": "session", "PATCH /v1/phone-systems/{id}": "session", "DELETE /v1/phone-systems/{id}": "session",
+		"GET /v1/phone-systems": "session apiKey", "POST /v1/phone-systems": "session apiKey",
+		"GET /v1/phone-systems/{id}": "session apiKey", "PATCH /v1/phone-systems/{id}": "session apiKey", "DELETE /v1/phone-systems/{id}": "session",
 		"POST /v1/phone-systems/{id}/gate-key": "session", "POST /v1/phone-systems/{id}/unlocks": "session", "POST /v1/phone-systems/{id}/lock": "session",
 		"POST /v1/phone-systems/{id}/classify": "session", "GET /v1/phone-systems/{id}/gate-config": "session",
-		"GET /v1/unlocks": "session", "GET /v1/unlocks/{id}": "session", "DELETE /v1/unlocks/{id}": "session",
+		"GET /v1/unlocks": "session apiKey", "GET /v1/unlocks/{id}": "session apiKey", "DELETE /v1/unlocks/{id}": "session",
 		"POST /v1/unlocks/{id}/extend": "session", "POST /v1/unlocks/{id}/pass": "session",
 		"GET /v1/gate/decision": "gateKey", "GET /v1/gate/pass": "gateKey", "POST /v1/gate/pass": "gateKey", "GET /v1/gate/notice": "gateKey",
 		"GET /v1/partners": "session", "POST /v1/partners": "session", "GET /v1/partners/{id}": "session", "PATCH /v1/partners/{id}": "session",
-		"GET /v1/audit": "session", "GET /healthz": "", "GET /": "", "GET /openapi.json": "",
+		"GET /v1/api-keys": "session", "POST /v1/api-keys": "session", "DELETE /v1/api-keys/{id}": "session",
+		"GET /v1/audit": "session apiKey", "GET /healthz": "", "GET /": "", "GET /openapi.json": "",
 	}
 }
 
@@ -139,7 +140,7 @@ func TestOpenAPIIsSound(t *testing.T) {
 	if d.root["openapi"] != "3.1.0" || object(d.root, "info")["title"] == nil || object(d.root, "info")["version"] == nil {
 		t.Errorf("%v %v", d.root["openapi"], d.root["info"])
 	}
-	for _, scheme := range []string{"session", "gateKey"} {
+	for _, scheme := range []string{"session", "apiKey", "gateKey"} {
 		if s := object(d.root, "components", "securitySchemes", scheme); s["type"] != "http" || s["scheme"] != "bearer" {
 			t.Errorf("security scheme %s: %v", scheme, s)
 		}

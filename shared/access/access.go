@@ -21,6 +21,8 @@ const Operators = "OPERATORS"
 var (
 	// ErrForbidden says that the caller lacks a permission.
 	ErrForbidden = errors.New("you do not have the permission that this needs; ask an administrator of your organisation")
+	// ErrProgram says that a program asked for what takes a person.
+	ErrProgram = errors.New("this takes a person who is signed in: a program with an API key reads, and registers or edits phone systems, no more")
 	// ErrNotFresh says that a second factor must be verified again first.
 	ErrNotFresh = errors.New("this needs a second factor verified within the last 5 minutes; verify it again with POST /v1/session/step-up")
 )
@@ -47,6 +49,12 @@ func Permissions() []Permission {
 	return []Permission{Unlock, BreakGlass, ViewUnlocks, CloseUnlocks, ManagePhoneSystems, ManageUsers, ViewAudit}
 }
 
+// ProgramPermissions lists what an API key can grant a program: nothing that
+// opens or closes anything, or changes who has access.
+func ProgramPermissions() []Permission {
+	return []Permission{ViewUnlocks, ManagePhoneSystems, ViewAudit}
+}
+
 // EveryPhoneSystem in a role's list stands for all, those to come included.
 const EveryPhoneSystem = "*"
 
@@ -69,10 +77,14 @@ func (r Role) Grants(p Permission, phoneSystem string) bool {
 	return slices.Contains(r.Permissions, p) && r.Covers(phoneSystem)
 }
 
-// Caller is a person with a verified second factor, as one request found them.
-// The zero Caller may do nothing.
+// Caller is a person with a verified second factor, or a program of a partner's
+// with an API key, as one request found them. The zero Caller may do nothing.
 type Caller struct {
-	UserID        string
+	// UserID is the user's id, or that of a program's key.
+	UserID string
+	// Program is the name of the API key that a program came with; empty for a
+	// person.
+	Program       string
 	Email         string
 	PartnerID     string
 	Administrator bool
@@ -86,17 +98,49 @@ type Caller struct {
 	Client netip.Addr
 }
 
-// Operator tells whether the caller runs Portcullis rather than uses it.
-func (c Caller) Operator() bool { return c.UserID != "" && c.PartnerID == Operators }
+// ByProgram makes the caller that a program with an API key is: it holds the
+// key's permissions on every phone system, as far as programs may.
+func ByProgram(partner, key, name string, permissions []Permission, client netip.Addr) Caller {
+	return Caller{
+		UserID: key, Program: name, PartnerID: partner, Client: client.Unmap(),
+		Roles: []Role{{ID: key, Name: name, Permissions: permissions, PhoneSystems: []string{EveryPhoneSystem}}},
+	}
+}
 
-// administers: within a partner. An operator is nobody there.
-func (c Caller) administers() bool {
-	return c.UserID != "" && c.Administrator && c.PartnerID != "" && !c.Operator()
+// Person tells whether the caller is one.
+func (c Caller) Person() bool { return c.UserID != "" && c.Program == "" }
+
+// Operator tells whether the caller runs Portcullis rather than uses it.
+func (c Caller) Operator() bool { return c.Person() && c.PartnerID == Operators }
+
+// Administers tells whether the caller may do everything within a partner. An
+// operator is nobody there.
+func (c Caller) Administers() bool {
+	return c.Person() && c.Administrator && c.PartnerID != "" && !c.Operator()
+}
+
+// holds tells whether a role of the caller's gives a permission. A program has
+// none but those that programs may have, whatever its key says.
+func (c Caller) holds(p Permission, gives func(Role) bool) bool {
+	known := c.Person() || c.UserID != "" && slices.Contains(ProgramPermissions(), p)
+	return known && slices.ContainsFunc(c.Roles, gives)
+}
+
+// FreshOrProgram is Fresh for persons, and nil for programs: for the few changes
+// that a program may make.
+func (c Caller) FreshOrProgram(now time.Time) error {
+	if c.Program != "" {
+		return nil
+	}
+	return c.Fresh(now)
 }
 
 // Fresh is nil while the second factor was verified less than FreshFor before
-// now and not after it, else ErrNotFresh.
+// now and not after it, else ErrNotFresh. A program has none: ErrProgram.
 func (c Caller) Fresh(now time.Time) error {
+	if c.Program != "" {
+		return ErrProgram
+	}
 	if c.MFAAt.IsZero() || now.Before(c.MFAAt) || !now.Before(c.MFAAt.Add(FreshFor)) {
 		return ErrNotFresh
 	}
@@ -108,7 +152,7 @@ func (c Caller) Has(p Permission) bool {
 	if p == ManagePartners {
 		return c.Operator() && c.Administrator
 	}
-	return c.administers() || c.UserID != "" && slices.ContainsFunc(c.Roles, func(r Role) bool {
+	return c.Administers() || c.holds(p, func(r Role) bool {
 		return slices.Contains(r.Permissions, p) && len(r.PhoneSystems) > 0
 	})
 }
@@ -119,15 +163,13 @@ func (c Caller) HasEverywhere(p Permission) bool { return c.May(p, EveryPhoneSys
 
 // May tells whether the caller holds a permission on one phone system.
 func (c Caller) May(p Permission, phoneSystem string) bool {
-	return c.administers() || c.UserID != "" && slices.ContainsFunc(c.Roles, func(r Role) bool {
-		return r.Grants(p, phoneSystem)
-	})
+	return c.Administers() || c.holds(p, func(r Role) bool { return r.Grants(p, phoneSystem) })
 }
 
 // Sees tells whether a phone system exists for the caller: for administrators
 // always, for others where a role covers it.
 func (c Caller) Sees(phoneSystem string) bool {
-	return c.administers() || c.UserID != "" && slices.ContainsFunc(c.Roles, func(r Role) bool {
+	return c.Administers() || c.UserID != "" && slices.ContainsFunc(c.Roles, func(r Role) bool {
 		return r.Covers(phoneSystem)
 	})
 }
@@ -162,11 +204,14 @@ type Grant struct {
 }
 
 // UnlockGrant answers the most generous grant to unlock a phone system, or
-// ErrForbidden. A role without a longest unlock grants none: an unreadable or
-// missing limit denies.
+// ErrForbidden, and ErrProgram for a program. A role without a longest unlock
+// grants none: an unreadable or missing limit denies.
 func (c Caller) UnlockGrant(phoneSystem string) (Grant, error) {
-	if c.administers() {
+	if c.Administers() {
 		return Grant{}, nil
+	}
+	if c.Program != "" {
+		return Grant{}, ErrProgram
 	}
 	best := Grant{}
 	for _, role := range c.Roles {

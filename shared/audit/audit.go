@@ -37,6 +37,9 @@ const (
 	PartnerChanged    Action = "partner.changed"
 	UserInvited       Action = "user.invited"
 
+	APIKeyCreated Action = "api_key.created"
+	APIKeyDeleted Action = "api_key.deleted"
+
 	PhoneSystemCreated Action = "phone_system.created"
 	PhoneSystemChanged Action = "phone_system.changed"
 	PhoneSystemDeleted Action = "phone_system.deleted"
@@ -68,7 +71,7 @@ type Entry struct {
 	ID     string    `json:"id"`
 	At     time.Time `json:"at"`
 	Action Action    `json:"action"`
-	// Actor is the id of the user who did it, or System, or "gate".
+	// Actor is the id of the user or the API key that did it, or System, or "gate".
 	Actor string `json:"actor"`
 	// Subject is the id of what it was done to.
 	Subject       string            `json:"subject"`
@@ -83,7 +86,7 @@ type Entry struct {
 // By is an entry about what a caller did in the caller's own partner.
 func By(caller access.Caller, action Action, subject string) Entry {
 	e := Entry{Action: action, Actor: caller.UserID, Subject: subject, PartnerID: caller.PartnerID, Outcome: Success}
-	return e.From(caller.Client).With("actor_email", caller.Email)
+	return e.From(caller.Client).With("actor_email", caller.Email).With("actor_key", caller.Program)
 }
 
 // From answers the entry with the address that the request came from.

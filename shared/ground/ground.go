@@ -12,6 +12,7 @@ import (
 
 	"portcullis.example/shared/account"
 	"portcullis.example/shared/account/password"
+	"portcullis.example/shared/apikey"
 	"portcullis.example/shared/attempt"
 	"portcullis.example/shared/audit"
 	"portcullis.example/shared/gatekeeper"
@@ -57,6 +58,7 @@ type Ground struct {
 	Notices   *notice.Writer
 	Directory *account.Directory
 	Desk      *session.Desk
+	Keys      *apikey.Ring
 	Registry  *phonesystem.Registry
 	Book      *unlock.Book
 }
@@ -79,6 +81,7 @@ func New(o Options) *Ground {
 			Factors: mfa.Keeper{Sealer: o.Sealer, Random: o.Random, RestoredAt: o.RestoredAt},
 			Random:  o.Random, Lifetimes: o.Sessions, RestoredAt: o.RestoredAt,
 		},
+		Keys:     &apikey.Ring{Journal: journal, Outbox: outbox, Random: o.Random, RestoredAt: o.RestoredAt},
 		Registry: &phonesystem.Registry{Journal: journal, Outbox: outbox, Random: o.Random},
 		Book:     book,
 	}
@@ -100,7 +103,7 @@ func (w windows) Follow(ctx context.Context, task table.Item) {
 
 // API makes an API without routes.
 func (g *Ground) API() *web.API {
-	return web.New(web.Options{BaseURL: g.BaseURL, Desk: g.Desk, IDs: g.IDs, Log: g.Log, CursorKey: g.CursorKey})
+	return web.New(web.Options{BaseURL: g.BaseURL, Desk: g.Desk, Keys: g.Keys, IDs: g.IDs, Log: g.Log, CursorKey: g.CursorKey})
 }
 
 // Keeper makes a keeper, which remembers what it has met: one a process.

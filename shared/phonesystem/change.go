@@ -28,15 +28,19 @@ type Created struct {
 
 // Create registers a phone system of the caller's partner, given name, host,
 // customer, profile, restricted paths and policy. It is locked from then on.
-// Errors: access.ErrForbidden, access.ErrNotFresh, ErrHostTaken, *input.Error,
+// A program may, with the default policy. Errors: access.ErrForbidden,
+// access.ErrNotFresh, ErrProgramEdit, ErrHostTaken, *input.Error,
 // idempotency.ErrReused.
 func (r *Registry) Create(ctx context.Context, caller access.Caller, once idempotency.Key, p PhoneSystem) (Created, error) {
 	created, _, err := idempotency.Do(ctx, r.Journal.Table, r.Journal.Second(), once, func(record func(Created) ([]table.Write, error)) (Created, error) {
-		if err := r.mayManage(caller, access.EveryPhoneSystem); err != nil {
+		if err := r.mayProvision(caller, access.EveryPhoneSystem); err != nil {
 			return Created{}, err
 		}
 		if err := p.normalise(); err != nil {
 			return Created{}, err
+		}
+		if caller.Program != "" && p.Policy != DefaultPolicy() {
+			return Created{}, ErrProgramEdit
 		}
 		created, writes, err := r.make(caller, p)
 		if err != nil {
@@ -52,6 +56,14 @@ func (r *Registry) Create(ctx context.Context, caller access.Caller, once idempo
 		return created, hostConflict(err)
 	})
 	return created, err
+}
+
+// mayProvision is mayManage for what programs may do as well.
+func (r *Registry) mayProvision(caller access.Caller, id string) error {
+	if !caller.May(access.ManagePhoneSystems, id) {
+		return access.ErrForbidden
+	}
+	return caller.FreshOrProgram(r.Journal.Second())
 }
 
 func (r *Registry) mayManage(caller access.Caller, id string) error {
@@ -130,15 +142,18 @@ func (c Change) apply(p PhoneSystem) (PhoneSystem, error) {
 type Closing func(PhoneSystem, audit.Action) ([]table.Write, error)
 
 // Update changes a phone system. Errors: ErrNotFound, access.ErrForbidden,
-// access.ErrNotFresh, ErrHostTaken, *input.Error. A widened policy, another
+// access.ErrNotFresh, ErrProgramEdit, ErrHostTaken, *input.Error. A widened policy, another
 // profile and another host are told to all administrators by mail. Another host
 // also ends every window: a ticket or a pass must never be taken to a host that
 // it was not made for.
 func (r *Registry) Update(ctx context.Context, caller access.Caller, id string, change Change, closing Closing) (PhoneSystem, error) {
-	return r.edit(ctx, caller, id, func(old PhoneSystem) (edited, error) {
+	return r.edit(ctx, caller, id, r.mayProvision, func(old PhoneSystem) (edited, error) {
 		next, err := change.apply(old)
 		if err != nil {
 			return edited{}, err
+		}
+		if caller.Program != "" && (next.Host != old.Host || next.Profile != old.Profile || next.Policy != old.Policy) {
+			return edited{}, ErrProgramEdit
 		}
 		e := edited{next: next, entry: audit.By(caller, audit.PhoneSystemChanged, id).On(id)}
 		if next.Host != old.Host {
@@ -184,7 +199,7 @@ func (r *Registry) RotateKey(ctx context.Context, caller access.Caller, id strin
 		return Rotated{}, err
 	}
 	result := Rotated{GateKey: secret}
-	_, err = r.edit(ctx, caller, id, func(p PhoneSystem) (edited, error) {
+	_, err = r.edit(ctx, caller, id, r.mayManage, func(p PhoneSystem) (edited, error) {
 		p.Keys, result.PreviousValidUntil = replaceKey(p.Keys, token.HashOf(secret), r.Journal.Second(), revokePrevious)
 		letter := "The gate key of " + p.Name + " was replaced"
 		return edited{next: p, entry: audit.By(caller, audit.GateKeyRotated, id).On(id), letter: letter}, nil
@@ -252,13 +267,13 @@ func (e *edited) tell(old PhoneSystem) {
 
 // edit reads, checks the caller, and commits on the revision read; where
 // another change was first, it reads anew.
-func (r *Registry) edit(ctx context.Context, caller access.Caller, id string, change func(PhoneSystem) (edited, error)) (PhoneSystem, error) {
+func (r *Registry) edit(ctx context.Context, caller access.Caller, id string, may func(access.Caller, string) error, change func(PhoneSystem) (edited, error)) (PhoneSystem, error) {
 	for range tries {
 		old, rev, err := r.Get(ctx, caller, id)
 		if err != nil {
 			return PhoneSystem{}, err
 		}
-		if err := r.mayManage(caller, id); err != nil {
+		if err := may(caller, id); err != nil {
 			return PhoneSystem{}, err
 		}
 		e, err := change(old)

@@ -29,6 +29,8 @@ var (
 	ErrNotFound = errors.New("there is no such phone system")
 	// ErrHostTaken says that another phone system of the partner has the host.
 	ErrHostTaken = errors.New("another phone system of yours has this host already")
+	// ErrProgramEdit says that a program asked to edit what the lock rests on.
+	ErrProgramEdit = errors.New("a program with an API key sets no policy, and edits name, customer and restricted_paths only: the rest decides what the lock guards and takes a person who is signed in")
 )
 
 // KeyOverlap is how long a gate key works beside its successor.

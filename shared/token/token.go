@@ -34,6 +34,7 @@ const (
 	GateKey    Kind = "pcg"
 	Ticket     Kind = "pct"
 	Pass       Kind = "pcp"
+	APIKey     Kind = "pck"
 )
 
 // ErrMalformed is any text that is no secret of the wanted kind. What was wrong
@@ -118,6 +119,9 @@ func isRandom(text string) bool {
 	}
 	return true
 }
+
+// Is tells whether a text claims to be a secret of a kind, which it need not be.
+func (k Kind) Is(text string) bool { return strings.HasPrefix(text, string(k)+"_") }
 
 // ParseHinted reads a secret of the wanted kind that carries one id and up to
 // three further ones, which are hints of what to read beside it.

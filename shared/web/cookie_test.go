@@ -61,7 +61,7 @@ func pages() map[string]http.Header {
 }
 
 func TestAttack23CrossSiteRequests(t *testing.T) {
-	w, alice, gate, unlock, _ := open(t)
+	w, alice, _, ids, _ := open(t)
 	cookie := cookieOf(w, alice)
 	with := func(page http.Header) http.Header {
 		h := page.Clone()
@@ -73,7 +73,7 @@ func TestAttack23CrossSiteRequests(t *testing.T) {
 			if r.public || r.gate || r.method == http.MethodGet {
 				continue
 			}
-			req := r.request(t, gate.ID, unlock)
+			req := r.request(t, ids)
 			req.Header = with(page)
 			if a := w.Send(req); a.Status != http.StatusForbidden || a.Text("code") != "forbidden" {
 				t.Errorf("%s: %s %s: %d %s", name, r.method, r.path, a.Status, a.Body)

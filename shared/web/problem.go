@@ -16,6 +16,7 @@ import (
 	"portcullis.example/shared/access"
 	"portcullis.example/shared/account"
 	"portcullis.example/shared/account/password"
+	"portcullis.example/shared/apikey"
 	"portcullis.example/shared/attempt"
 	"portcullis.example/shared/gatekeeper"
 	"portcullis.example/shared/idempotency"
@@ -101,15 +102,19 @@ var known = []struct {
 }{
 	{session.ErrBadAttempt, http.StatusUnauthorized, BadAttempt},
 	{session.ErrUnauthenticated, http.StatusUnauthorized, BadAttempt},
+	{apikey.ErrUnknown, http.StatusUnauthorized, BadAttempt},
 	{gatekeeper.ErrUnknownKey, http.StatusUnauthorized, BadAttempt},
 	{session.ErrMustEnroll, http.StatusForbidden, MFAEnrollmentRequired},
 	{access.ErrNotFresh, http.StatusForbidden, MFARequired},
+	{access.ErrProgram, http.StatusForbidden, Forbidden},
 	{access.ErrForbidden, http.StatusForbidden, Forbidden},
+	{phonesystem.ErrProgramEdit, http.StatusForbidden, Forbidden},
 	{ErrCrossOrigin, http.StatusForbidden, Forbidden},
 	{gatekeeper.ErrForeignOrigin, http.StatusForbidden, BadAttempt},
 	{gatekeeper.ErrUnreadable, http.StatusForbidden, BadAttempt},
 	{gatekeeper.ErrTicket, http.StatusForbidden, BadAttempt},
 	{account.ErrNotFound, http.StatusNotFound, NotFound},
+	{apikey.ErrNotFound, http.StatusNotFound, NotFound},
 	{phonesystem.ErrNotFound, http.StatusNotFound, NotFound},
 	{unlock.ErrNotFound, http.StatusNotFound, NotFound},
 	{mfa.ErrNoPasskey, http.StatusNotFound, NotFound},

@@ -51,6 +51,8 @@ func bodies() map[string]any {
 		"DELETE /v1/mfa/passkeys/{id}":         nil,
 		"POST /v1/partners":                    map[string]any{"name": "Other", "administrator_email": "dave@other.example"},
 		"PATCH /v1/partners/{id}":              map[string]any{"name": "Other"},
+		"POST /v1/api-keys":                    map[string]any{"name": "x", "permissions": []string{"view_audit"}},
+		"DELETE /v1/api-keys/{id}":             nil,
 		"POST /v1/phone-systems":               map[string]any{"name": "PBX", "host": "new.acme.example"},
 		"PATCH /v1/phone-systems/{id}":         map[string]any{"host": "other.acme.example", "policy": map[string]any{"max_seconds": 86400}},
 		"DELETE /v1/phone-systems/{id}":        nil,
@@ -64,35 +66,45 @@ func bodies() map[string]any {
 	}
 }
 
-// request is the route's request about one phone system or unlock.
-func (r route) request(t *testing.T, system, unlock string) localtest.Request {
+// request is the route's request about one object; ids has them by the beginning
+// of the path.
+func (r route) request(t *testing.T, ids map[string]string) localtest.Request {
 	t.Helper()
 	name := r.method + " " + r.path
 	body, known := bodies()[name]
 	if !known && r.method != http.MethodGet && !r.public && !r.gate {
 		t.Fatalf("%s is new: give it a body here", name)
 	}
-	id := system
-	if strings.HasPrefix(r.path, "/v1/unlocks") {
-		id = unlock
+	path := r.path
+	for prefix, id := range ids {
+		if strings.HasPrefix(path, prefix) {
+			path = strings.ReplaceAll(path, "{id}", id)
+		}
 	}
-	return localtest.Request{Method: r.method, Path: strings.ReplaceAll(r.path, "{id}", id), Body: body, Header: http.Header{}}
+	return localtest.Request{Method: r.method, Path: path, Body: body, Header: http.Header{}}
 }
 
-// open is an installation with a phone system and a window on it.
-func open(t *testing.T) (w *localtest.World, alice *localtest.Person, gate *localtest.Gate, unlock string, counting *tabletest.Counting) {
+// open is an installation with one object of each kind, and a window that is
+// open; ids has them by the beginning of their paths.
+func open(t *testing.T) (w *localtest.World, alice *localtest.Person, gate *localtest.Gate, ids map[string]string, counting *tabletest.Counting) {
 	t.Helper()
 	clock := localtest.NewClock()
 	counting = tabletest.NewCounting(localtest.Bolt(t, clock))
 	w = localtest.On(t, counting, clock)
 	alice = w.Administrator("acme", "alice@acme.example")
 	gate = alice.PhoneSystem("pbx.acme.example", nil)
-	return w, alice, gate, alice.Unlock(gate, 3600).Text("id"), counting
+	ids = map[string]string{
+		"/v1/phone-systems": gate.ID,
+		"/v1/unlocks":       alice.Unlock(gate, 3600).Text("id"),
+		"/v1/partners":      gate.ID, // no partner: operators find theirs, all others none
+		"/v1/api-keys":      alice.Must(http.StatusCreated, "POST", "/v1/api-keys", map[string]any{"name": "x", "permissions": []string{}}).Text("id"),
+	}
+	return w, alice, gate, ids, counting
 }
 
 // Every route that is not public answers nobody without a living session.
 func TestAttack09NoRouteWithoutASession(t *testing.T) {
-	w, alice, gate, unlock, _ := open(t)
+	w, alice, gate, ids, _ := open(t)
 	pending := alice.Login()
 	enrolling := w.Must(http.StatusOK, localtest.Request{Method: "POST", Path: "/v1/login", Body: map[string]any{"email": alice.Email, "password": localtest.Password}}).Text("login_token")
 	ended := alice.Token
@@ -121,7 +133,7 @@ func TestAttack09NoRouteWithoutASession(t *testing.T) {
 			continue
 		}
 		for name, header := range credentials {
-			req := r.request(t, gate.ID, unlock)
+			req := r.request(t, ids)
 			req.Header = header
 			a := w.Send(req)
 			if a.Status != http.StatusUnauthorized || a.Text("code") != "bad_attempt" {
@@ -135,7 +147,7 @@ func TestAttack09NoRouteWithoutASession(t *testing.T) {
 			t.Errorf("%s is public", path)
 		}
 	}
-	if got := alice.Must(http.StatusOK, "GET", "/v1/unlocks/"+unlock, nil); got.Text("state") != "open" {
+	if got := alice.Must(http.StatusOK, "GET", "/v1/unlocks/"+ids["/v1/unlocks"], nil); got.Text("state") != "open" {
 		t.Errorf("something got through: %s", got.Body)
 	}
 }
@@ -162,19 +174,19 @@ func TestAttack09NoGateWithASession(t *testing.T) {
 // Another partner's administrator and the operator meet 404 wherever an id
 // stands in the path.
 func TestAttack09AnotherPartnersSession(t *testing.T) {
-	w, alice, gate, unlock, _ := open(t)
+	w, alice, _, ids, _ := open(t)
 	for name, stranger := range map[string]*localtest.Person{"another partner": w.Administrator("other", "carol@other.example"), "the operator": w.Operator()} {
 		for _, r := range routes(t, w) {
 			if r.public || r.gate || !strings.Contains(r.path, "{id}") {
 				continue
 			}
-			req := r.request(t, gate.ID, unlock)
+			req := r.request(t, ids)
 			if a := stranger.Do(req.Method, req.Path, req.Body); a.Status != http.StatusNotFound || a.Text("code") != "not_found" {
 				t.Errorf("%s: %s %s: %d %s", name, r.method, r.path, a.Status, a.Body)
 			}
 		}
 	}
-	if got := alice.Must(http.StatusOK, "GET", "/v1/unlocks/"+unlock, nil); got.Text("state") != "open" {
+	if got := alice.Must(http.StatusOK, "GET", "/v1/unlocks/"+ids["/v1/unlocks"], nil); got.Text("state") != "open" {
 		t.Errorf("something got through: %s", got.Body)
 	}
 }
@@ -203,7 +215,7 @@ func TestAttack40StolenSession(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w, alice, gate, unlock, counting := open(t)
+			w, alice, _, ids, counting := open(t)
 			stolen := header(w, alice)
 			w.Clock.Add(access.FreshFor)
 			send := func(req localtest.Request) localtest.Answer {
@@ -216,7 +228,7 @@ func TestAttack40StolenSession(t *testing.T) {
 					continue
 				}
 				counting.Reset()
-				a := send(r.request(t, gate.ID, unlock))
+				a := send(r.request(t, ids))
 				if a.Status != http.StatusForbidden || a.Text("code") != "mfa_required" {
 					t.Errorf("%s %s: %d %s", r.method, r.path, a.Status, a.Body)
 				}
@@ -226,12 +238,12 @@ func TestAttack40StolenSession(t *testing.T) {
 			}
 			for _, r := range routes(t, w) {
 				if r.method == http.MethodGet && !r.public && !r.gate && !r.forOperators() {
-					if a := send(r.request(t, gate.ID, unlock)); a.Status != http.StatusOK {
+					if a := send(r.request(t, ids)); a.Status != http.StatusOK {
 						t.Errorf("GET %s: %d %s", r.path, a.Status, a.Body)
 					}
 				}
 			}
-			for _, path := range []string{"DELETE /v1/unlocks/" + unlock, "POST /v1/phone-systems/" + gate.ID + "/lock", "DELETE /v1/session"} {
+			for _, path := range []string{"DELETE /v1/unlocks/" + ids["/v1/unlocks"], "POST /v1/phone-systems/" + ids["/v1/phone-systems"] + "/lock", "DELETE /v1/session"} {
 				method, path, _ := strings.Cut(path, " ")
 				if a := send(localtest.Request{Method: method, Path: path}); a.Status >= 300 {
 					t.Errorf("%s %s: %d %s", method, path, a.Status, a.Body)

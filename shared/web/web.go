@@ -18,6 +18,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
+	"portcullis.example/shared/apikey"
 	"portcullis.example/shared/session"
 	"portcullis.example/shared/token"
 )
@@ -30,6 +31,7 @@ type Options struct {
 	// BaseURL is the control portal's, without a slash at its end.
 	BaseURL string
 	Desk    *session.Desk
+	Keys    *apikey.Ring
 	IDs     *token.IDs
 	Log     *slog.Logger
 	// CursorKey authenticates the cursors of lists.
@@ -42,6 +44,7 @@ type API struct {
 	huma.API
 	mux  *http.ServeMux
 	desk *session.Desk
+	keys *apikey.Ring
 	ids  *token.IDs
 	log  *slog.Logger
 	// bare are the routes that pay for nothing but themselves.
@@ -66,6 +69,7 @@ func New(o Options) *API {
 			Components: &huma.Components{
 				Schemas: huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer),
 				SecuritySchemes: map[string]*huma.SecurityScheme{
+					"apiKey":  {Type: "http", Scheme: "bearer", Description: "the API key of a partner's program"},
 					"session": {Type: "http", Scheme: "bearer", Description: "the session token, or the session cookie"},
 					"gateKey": {Type: "http", Scheme: "bearer", Description: "the key of one phone system's gate"},
 				},
@@ -80,7 +84,7 @@ func New(o Options) *API {
 	config.Components.Schemas.RegisterTypeAlias(reflect.TypeFor[huma.ErrorModel](), reflect.TypeFor[Problem]())
 	cookies := newCookies(o.BaseURL)
 	return &API{
-		API: humago.New(mux, config), mux: mux, desk: o.Desk, ids: o.IDs, log: o.Log,
+		API: humago.New(mux, config), mux: mux, desk: o.Desk, keys: o.Keys, ids: o.IDs, log: o.Log,
 		bare: map[bareRoute]http.Handler{}, elsewhere: sync.OnceValue(http.NewServeMux), headers: securing(cookies.secure), Cookies: cookies, Cursors: Cursors{key: o.CursorKey},
 	}
 }
@@ -94,8 +98,16 @@ type Route struct {
 	Status       int // of success; zero: 200
 	// Public routes answer without a session.
 	Public bool
+	// Programs may ask as well, with an API key; all other routes are for persons.
+	Programs bool
 	// Errors are the statuses it may answer beside those that all do.
 	Errors []int
+}
+
+// OrProgram is the route with Programs set.
+func (r Route) OrProgram() Route {
+	r.Programs = true
+	return r
 }
 
 func (r Route) operation() huma.Operation {
@@ -108,6 +120,12 @@ func (r Route) operation() huma.Operation {
 		op.Security = []map[string][]string{{"session": {}}}
 		op.Errors = append(op.Errors, http.StatusUnauthorized)
 	}
+	switch {
+	case r.Programs:
+		op.Security = append(op.Security, map[string][]string{"apiKey": {}})
+	case !r.Public:
+		op.Errors = append(op.Errors, http.StatusForbidden) // what a program is answered
+	}
 	return op
 }
 
@@ -117,7 +135,7 @@ func Register[I, O any](a *API, r Route, handler func(context.Context, *I) (*O, 
 	op := r.operation()
 	op.Middlewares = huma.Middlewares{ourStatuses}
 	if !r.Public {
-		op.Middlewares = append(op.Middlewares, a.authenticate)
+		op.Middlewares = append(op.Middlewares, a.authenticate(r.Programs))
 	}
 	huma.Register(a.API, op, func(ctx context.Context, in *I) (*O, error) {
 		out, err := handler(ctx, in)
@@ -181,21 +199,28 @@ func (c statusContext) Unwrap() huma.Context { return c.humaContext }
 
 func ourStatuses(ctx huma.Context, next func(huma.Context)) { next(statusContext{ctx}) }
 
-// authenticate lets nobody past without a living session.
-func (a *API) authenticate(ctx huma.Context, next func(huma.Context)) {
-	r, w := humago.Unwrap(ctx)
-	id, secret, err := a.identify(r)
-	if err != nil {
-		a.fail(r.Context(), err).Write(w)
-		return
+// authenticate lets nobody past without a living session or, where programs may
+// ask, an API key.
+func (a *API) authenticate(programs bool) func(huma.Context, func(huma.Context)) {
+	return func(ctx huma.Context, next func(huma.Context)) {
+		r, w := humago.Unwrap(ctx)
+		id, secret, err := a.identify(r, programs)
+		if err != nil {
+			a.fail(r.Context(), err).Write(w)
+			return
+		}
+		next(huma.WithValue(huma.WithValue(ctx, identityKey{}, id), secretKey{}, secret))
 	}
-	next(huma.WithValue(huma.WithValue(ctx, identityKey{}, id), secretKey{}, secret))
 }
 
-func (a *API) identify(r *http.Request) (session.Identity, string, error) {
+func (a *API) identify(r *http.Request, programs bool) (session.Identity, string, error) {
 	secret, byCookie, err := a.credential(r)
 	if err != nil {
 		return session.Identity{}, "", err
+	}
+	if token.APIKey.Is(secret) && !byCookie {
+		caller, err := a.keys.Authenticate(r.Context(), secret, OriginOf(r.Context()).Client, programs)
+		return session.Identity{Caller: caller}, secret, err
 	}
 	id, err := a.desk.Authenticate(r.Context(), secret, OriginOf(r.Context()).Client)
 	if err != nil {
@@ -227,7 +252,8 @@ type identityKey struct{}
 
 type secretKey struct{}
 
-// Identity is who is asking. It panics on a Public route, which has nobody.
+// Identity is who is asking; of a program there is the caller alone. It panics on
+// a Public route, which has nobody.
 func Identity(ctx context.Context) session.Identity {
 	return ctx.Value(identityKey{}).(session.Identity)
 }

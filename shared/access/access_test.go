@@ -26,6 +26,12 @@ func administrator() access.Caller {
 	return access.Caller{UserID: "a", PartnerID: "p", Administrator: true}
 }
 
+// program holds a role that no key gives: whatever it holds, it is a program.
+func program() access.Caller {
+	all := access.Role{ID: "K", Permissions: access.Permissions(), PhoneSystems: []string{"*"}, MaxUnlockSeconds: 3600}
+	return access.Caller{UserID: "k", Program: "backup", PartnerID: "p", Administrator: true, Roles: []access.Role{all}, MFAAt: time.Unix(1_800_000_000, 0)}
+}
+
 func operator() access.Caller {
 	return access.Caller{UserID: "o", PartnerID: access.Operators, Administrator: true}
 }
@@ -52,6 +58,12 @@ func TestMay(t *testing.T) {
 		{"limited access is not everywhere", caller(limited), access.Unlock, "*", false},
 		{"auditor views", caller(auditor), access.ViewAudit, "ps1", true},
 		{"auditor never unlocks", caller(auditor), access.Unlock, "ps1", false},
+		{"a program views", program(), access.ViewUnlocks, "ps1", true},
+		{"a program registers", program(), access.ManagePhoneSystems, "*", true},
+		{"a program never unlocks", program(), access.Unlock, "ps1", false},
+		{"a program closes nothing", program(), access.CloseUnlocks, "ps1", false},
+		{"a program breaks no glass", program(), access.BreakGlass, "ps1", false},
+		{"a program manages no users", program(), access.ManageUsers, "*", false},
 		{"no role", caller(), access.ViewUnlocks, "ps1", false},
 		{"a role of nobody", access.Caller{Roles: []access.Role{technician}}, access.Unlock, "ps1", false},
 	}
@@ -109,6 +121,7 @@ func TestUnlockGrant(t *testing.T) {
 		{"the most generous role", caller(limited, technician), access.Grant{Role: "T", Longest: 3600}, nil},
 		{"the most generous role, other order", caller(technician, limited), access.Grant{Role: "T", Longest: 3600}, nil},
 		{"of two as generous the first", caller(technician, access.Role{ID: "T2", Permissions: technician.Permissions, PhoneSystems: []string{"ps1"}, MaxUnlockSeconds: 3600}), access.Grant{Role: "T", Longest: 3600}, nil},
+		{"a program", program(), access.Grant{}, access.ErrProgram},
 		{"view only", caller(auditor), access.Grant{}, access.ErrForbidden},
 		{"attack 36: a missing limit denies", caller(limitless), access.Grant{}, access.ErrForbidden},
 		{"a role of nobody", access.Caller{Roles: []access.Role{technician}}, access.Grant{}, access.ErrForbidden},
@@ -136,6 +149,25 @@ func TestFreshEndsAfterFiveMinutes(t *testing.T) {
 	}
 	if (access.Caller{UserID: "u"}).Fresh(time.Time{}) == nil {
 		t.Error("a caller without a second factor is fresh")
+	}
+}
+
+func TestAProgramIsNoPerson(t *testing.T) {
+	at := program().MFAAt
+	if err := program().Fresh(at); !errors.Is(err, access.ErrProgram) {
+		t.Errorf("a program's second factor: %v", err)
+	}
+	if err := program().FreshOrProgram(at.Add(time.Hour)); err != nil {
+		t.Errorf("what programs may: %v", err)
+	}
+	if err := administrator().FreshOrProgram(at); !errors.Is(err, access.ErrNotFresh) {
+		t.Errorf("a person where programs may: %v", err)
+	}
+	if p := program(); p.Person() || p.Administers() {
+		t.Error("a program is an administrator")
+	}
+	if p := (access.Caller{UserID: "k", Program: "backup", PartnerID: access.Operators, Administrator: true}); p.Operator() || p.Has(access.ManagePartners) {
+		t.Error("a program is an operator")
 	}
 }
 

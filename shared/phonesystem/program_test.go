@@ -31,7 +31,9 @@ func TestAttack40ProgramsChangeNothingOfTheLock(t *testing.T) {
 	gate := alice.PhoneSystem("pbx.acme.example", nil)
 	opened := alice.Unlock(gate, 600).Text("id")
 	ctx := context.Background()
-	never := func(phonesystem.PhoneSystem, audit.Action) ([]table.Write, error) { return nil, errors.New("windows were to be closed") }
+	never := func(phonesystem.PhoneSystem, audit.Action) ([]table.Write, error) {
+		return nil, errors.New("windows were to be closed")
+	}
 	for name, program := range programs(alice.PartnerID) {
 		update := func(c phonesystem.Change) error {
 			_, err := w.Registry.Update(ctx, program, gate.ID, c, never)

@@ -51,6 +51,8 @@ func (f Function) sessionRoutes() {
 	web.Register(f.API, web.Route{Method: http.MethodGet, Path: "/v1/session", ID: "get-session", Summary: "Who is signed in, and for how long", Tag: "Signing in"}, f.get)
 	web.Register(f.API, web.Route{Method: http.MethodPost, Path: "/v1/session/step-up", ID: "step-up", Summary: "Verify a second factor again", Tag: "Signing in", Errors: []int{403, 422, 429}}, f.stepUp)
 	web.Register(f.API, web.Route{Method: http.MethodDelete, Path: "/v1/session", ID: "end-session", Summary: "Sign out", Tag: "Signing in", Status: http.StatusNoContent, Errors: []int{403}}, f.end)
+	web.Register(f.API, web.Route{Method: http.MethodGet, Path: sessionsPath, ID: "list-sessions", Summary: "List one's own sessions, the present one first", Tag: "Signing in", Errors: []int{422}}, f.sessions)
+	web.Register(f.API, web.Route{Method: http.MethodDelete, Path: sessionsPath, ID: "end-other-sessions", Summary: "End all of one's own sessions but the present one", Tag: "Signing in", Status: http.StatusNoContent, Errors: []int{403}}, f.endOthers)
 }
 
 type pendingView struct {

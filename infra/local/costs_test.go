@@ -130,6 +130,8 @@ func (l *ledger) signingIn() *localtest.Person {
 	l.passkeys(admin)
 	other := *admin
 	other.SignIn()
+	l.costs("GET /v1/sessions", func() { other.Must(200, "GET", "/v1/sessions", nil) })
+	l.costs("DELETE /v1/sessions", func() { other.Must(204, "DELETE", "/v1/sessions", nil) })
 	l.costs("DELETE /v1/session", func() { other.Must(204, "DELETE", "/v1/session", nil) })
 	admin.SignIn()
 	return admin

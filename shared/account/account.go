@@ -55,17 +55,25 @@ type User struct {
 	Password string `json:"password,omitempty"`
 	// Epoch rises when every session and window of the user must end: what
 	// carries an older one is dead.
-	Epoch       int64     `json:"epoch"`
-	EpochAt     time.Time `json:"epoch_at,omitzero"`
-	Methods     []string  `json:"methods,omitempty"`
-	InvitedAt   time.Time `json:"invited_at"`
-	JoinedAt    time.Time `json:"joined_at,omitzero"`
-	LastLoginAt time.Time `json:"last_login_at,omitzero"`
+	Epoch   int64     `json:"epoch"`
+	EpochAt time.Time `json:"epoch_at,omitzero"`
+	// SessionsEnded rises when sessions must end and windows must not: see
+	// SessionEpoch.
+	SessionsEnded int64     `json:"sessions_ended,omitempty"`
+	Methods       []string  `json:"methods,omitempty"`
+	InvitedAt     time.Time `json:"invited_at"`
+	JoinedAt      time.Time `json:"joined_at,omitzero"`
+	LastLoginAt   time.Time `json:"last_login_at,omitzero"`
 }
 
 // UserKey is where a user's record stands. What else is the user's own (the
 // factors, sessions, invitation) stands in the same partition.
 func UserKey(id string) table.Key { return table.Key{Partition: "user#" + id, Sort: "user"} }
+
+// SessionEpoch is what a session and a pending sign-in of the user must carry to
+// live. It only ever rises: with Epoch, which ends windows as well, and with
+// SessionsEnded, which does not.
+func (u User) SessionEpoch() int64 { return u.Epoch + u.SessionsEnded }
 
 // Write is the write of the record on a condition.
 func (u User) Write(cond table.Cond) (table.Write, error) {

@@ -24,6 +24,7 @@ const (
 	LoginSucceeded     Action = "login.succeeded"
 	LoginFailed        Action = "login.failed"
 	SessionEnded       Action = "session.ended"
+	SessionsEnded      Action = "sessions.ended"
 	StepUpSucceeded    Action = "step_up.succeeded"
 	StepUpFailed       Action = "step_up.failed"
 	MFAEnrolled        Action = "mfa.enrolled"

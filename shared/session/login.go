@@ -42,6 +42,7 @@ type Credentials struct {
 
 // login is the stored state of a pending sign-in.
 type login struct {
+	// Epoch is the user's SessionEpoch as the password was checked.
 	Epoch    int64     `json:"epoch"`
 	Delivery Delivery  `json:"delivery"`
 	Ends     time.Time `json:"ends"`
@@ -203,7 +204,7 @@ func (d *Desk) pend(user account.User, factors mfa.Factors, delivery Delivery) (
 		delivery = Bearer
 	}
 	ends := d.Journal.Second().Add(loginKept)
-	item, err := table.Encode(loginKey(user.ID, token.HashOf(secret)), "login", login{Epoch: user.Epoch, Delivery: delivery, Ends: ends})
+	item, err := table.Encode(loginKey(user.ID, token.HashOf(secret)), "login", login{Epoch: user.SessionEpoch(), Delivery: delivery, Ends: ends})
 	item.Expires = ends
 	pending := Pending{LoginToken: secret, Next: NextMFA, Methods: factors.Methods(), ExpiresAt: ends}
 	if !factors.Enrolled() {

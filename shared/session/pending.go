@@ -119,7 +119,7 @@ func (s *pendingState) decode() (err error) {
 	if s.factors, err = mfa.Read(s.items[2]); err != nil {
 		return err
 	}
-	if !s.user.Active || s.user.Epoch != s.login.Epoch {
+	if !s.user.Active || s.user.SessionEpoch() != s.login.Epoch {
 		return ErrBadAttempt
 	}
 	return nil

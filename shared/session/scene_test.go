@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"log/slog"
 	"net/http"
+	"os"
 	"path/filepath"
 	"sync/atomic"
 	"testing"
@@ -22,13 +23,16 @@ import (
 	"portcullis.example/shared/session"
 	"portcullis.example/shared/table"
 	"portcullis.example/shared/table/bolt"
+	"portcullis.example/shared/table/dynamo/dynamotest"
 	"portcullis.example/shared/table/tabletest"
 )
+
+func TestMain(m *testing.M) { os.Exit(dynamotest.Main(m)) }
 
 // scene is a world whose work is watched, with one administrator in it.
 type scene struct {
 	*localtest.World
-	path   string // of the store
+	path   string // of the store, on one machine
 	calls  *tabletest.Counting
 	meet   *meeting
 	ground ground.Options
@@ -70,11 +74,24 @@ func (w watched) Open(ctx context.Context, sealed []byte, bound string) ([]byte,
 	return w.Sealer.Open(ctx, sealed, bound)
 }
 
+// stages are the stores that a scene may stand on. What an attack's outcome
+// rests on is the store's, so these are played on both.
+func stages() map[string]func(*testing.T) *scene {
+	return map[string]func(*testing.T) *scene{"bolt": newScene, "DynamoDB": newSceneOnDynamoDB}
+}
+
+// onBoth plays on both stores.
+func onBoth(t *testing.T, play func(t *testing.T, newScene func(*testing.T) *scene)) {
+	for name, newScene := range stages() {
+		t.Run(name, func(t *testing.T) { play(t, newScene) })
+	}
+}
+
 func newScene(t *testing.T) *scene {
 	t.Helper()
 	clock := localtest.NewClock()
-	s := &scene{path: filepath.Join(t.TempDir(), "portcullis.db")}
-	store, err := bolt.Open(s.path, bolt.Options{Now: clock.Now, Create: true})
+	path := filepath.Join(t.TempDir(), "portcullis.db")
+	store, err := bolt.Open(path, bolt.Options{Now: clock.Now, Create: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -83,6 +100,20 @@ func newScene(t *testing.T) *scene {
 			t.Error(err)
 		}
 	})
+	s := sceneOn(t, store, clock)
+	s.path = path
+	return s
+}
+
+func newSceneOnDynamoDB(t *testing.T) *scene {
+	t.Helper()
+	clock := localtest.NewClock()
+	return sceneOn(t, dynamotest.New(t, nil, clock.Now), clock)
+}
+
+func sceneOn(t *testing.T, store table.Table, clock *localtest.Clock) *scene {
+	t.Helper()
+	s := &scene{}
 	s.calls = tabletest.NewCounting(store)
 	s.meet = &meeting{Table: s.calls}
 	s.faults = tabletest.NewFaulty(s.meet, nil)

@@ -71,7 +71,8 @@ type Session struct {
 	// SeenAt is the last request, to touchEvery.
 	SeenAt time.Time `json:"seen_at"`
 	MFAAt  time.Time `json:"mfa_at"`
-	// Epoch is the user's as the session began.
+	// Epoch is the user's SessionEpoch as the session began, or as it last
+	// outlived the others.
 	Epoch    int64  `json:"epoch"`
 	ClientIP string `json:"client_ip,omitempty"`
 	// StepUp and Enrolling are what a passkey must sign to step up, and what a new
@@ -123,8 +124,10 @@ type Identity struct {
 	Session Session
 }
 
+const sessionPrefix = "session#"
+
 func sessionKey(user string, hash token.Hash) table.Key {
-	return table.Key{Partition: account.UserKey(user).Partition, Sort: "session#" + string(hash)}
+	return table.Key{Partition: account.UserKey(user).Partition, Sort: sessionPrefix + string(hash)}
 }
 
 func loginKey(user string, hash token.Hash) table.Key {
@@ -202,7 +205,7 @@ func (d *Desk) identify(userItem, sessionItem table.Item) (Identity, error) {
 	if err != nil {
 		return Identity{}, err
 	}
-	if now := d.Journal.Second(); !user.Active || s.Epoch != user.Epoch || !now.Before(s.IdleEnds(d.Lifetimes)) || s.CreatedAt.Before(d.RestoredAt) {
+	if !d.lives(user, s) {
 		return Identity{}, ErrUnauthenticated
 	}
 	return Identity{User: user, Session: s}, nil
@@ -245,7 +248,7 @@ func (d *Desk) newSession(user account.User, delivery Delivery, method mfa.Metho
 	now := d.Journal.Second()
 	s := Session{
 		ID: id, Delivery: delivery, Method: method, CreatedAt: now, Ends: now.Add(d.Lifetimes.Longest),
-		SeenAt: now, MFAAt: now, Epoch: user.Epoch, ClientIP: attempt.Network(client),
+		SeenAt: now, MFAAt: now, Epoch: user.SessionEpoch(), ClientIP: attempt.Network(client),
 	}
 	write, err := d.sessionWrite(sessionKey(user.ID, token.HashOf(secret)), s, table.Absent())
 	return s, secret, write, err

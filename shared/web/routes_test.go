@@ -45,6 +45,7 @@ func bodies() map[string]any {
 	return map[string]any{
 		"POST /v1/session/step-up":             map[string]any{"method": "totp", "code": "000000"},
 		"DELETE /v1/session":                   nil,
+		"DELETE /v1/sessions":                  nil,
 		"POST /v1/session/step-up/options":     nil,
 		"POST /v1/mfa/passkeys/options":        nil,
 		"POST /v1/mfa/passkeys":                map[string]any{"name": "x", "attestation": map[string]any{"id": "x"}},
@@ -192,11 +193,11 @@ func TestAttack09AnotherPartnersSession(t *testing.T) {
 }
 
 // notFresh are the routes that change something without fresh MFA: signing out,
-// proving it, closing, locking, and a pass to a window that is open; and those
+// ending one's other sessions, proving it, closing, locking, and a pass to a window that is open; and those
 // that take a body to tell something and change nothing.
 func notFresh() []string {
 	return []string{
-		"POST /v1/session/step-up", "POST /v1/session/step-up/options", "DELETE /v1/session", "POST /v1/phone-systems/{id}/lock",
+		"POST /v1/session/step-up", "POST /v1/session/step-up/options", "DELETE /v1/session", "DELETE /v1/sessions", "POST /v1/phone-systems/{id}/lock",
 		"DELETE /v1/unlocks/{id}", "POST /v1/unlocks/{id}/pass", "POST /v1/phone-systems/{id}/classify",
 	}
 }

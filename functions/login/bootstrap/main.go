@@ -10,5 +10,5 @@ import (
 )
 
 func main() {
-	stack.Serve(func(g *ground.Ground, api *web.API) { login.New(g, api).Routes() }, key.Part, stack.Passwords)
+	stack.Serve(func(g *ground.Ground, api *web.API) { login.New(g, api).Routes() }, key.Part, stack.Passwords, stack.Cursors)
 }

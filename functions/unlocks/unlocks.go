@@ -54,6 +54,7 @@ type unlockView struct {
 	ID             string     `json:"id"`
 	PhoneSystemID  string     `json:"phone_system_id"`
 	UserID         string     `json:"user_id"`
+	UserEmail      string     `json:"user_email" doc:"as it was when the window was opened"`
 	State          string     `json:"state" enum:"open,ended"`
 	OpenedAt       time.Time  `json:"opened_at"`
 	ExpiresAt      time.Time  `json:"expires_at"`
@@ -75,7 +76,7 @@ func (f Function) view(u unlock.Unlock) unlockView { return viewAt(u, f.Now()) }
 func viewAt(u unlock.Unlock, now time.Time) unlockView {
 	u = u.Told(now)
 	v := unlockView{
-		ID: u.ID, PhoneSystemID: u.PhoneSystemID, UserID: u.UserID, State: "open", OpenedAt: u.OpenedAt, ExpiresAt: u.ExpiresAt,
+		ID: u.ID, PhoneSystemID: u.PhoneSystemID, UserID: u.UserID, UserEmail: u.UserEmail, State: "open", OpenedAt: u.OpenedAt, ExpiresAt: u.ExpiresAt,
 		Reason: u.Reason, Ticket: u.Reference, ClientIP: u.ClientIP, Binding: string(u.Binding), ExtensionsLeft: u.ExtensionsLeft,
 	}
 	if u.End != "" {

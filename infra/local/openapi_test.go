@@ -109,7 +109,7 @@ func contract() map[string]string {
 		"GET /v1/gate/decision": "gateKey", "GET /v1/gate/pass": "gateKey", "POST /v1/gate/pass": "gateKey", "GET /v1/gate/notice": "gateKey",
 		"GET /v1/partners": "session", "POST /v1/partners": "session", "GET /v1/partners/{id}": "session", "PATCH /v1/partners/{id}": "session",
 		"GET /v1/api-keys": "session", "POST /v1/api-keys": "session", "DELETE /v1/api-keys/{id}": "session",
-		"GET /v1/audit": "session apiKey", "GET /healthz": "", "GET /": "", "GET /openapi.json": "",
+		"GET /v1/audit": "session apiKey", "GET /healthz": "", "GET /": "", "GET /help": "", "GET /assets/{version}/{name}": "", "GET /openapi.json": "",
 	}
 }
 

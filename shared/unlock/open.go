@@ -99,7 +99,7 @@ func (b *Book) judge(caller access.Caller, r rests, req Request) (Unlock, error)
 	}
 	id, err := b.Journal.IDs.New()
 	return Unlock{
-		ID: id, PartnerID: caller.PartnerID, PhoneSystemID: r.system.ID, UserID: caller.UserID,
+		ID: id, PartnerID: caller.PartnerID, PhoneSystemID: r.system.ID, UserID: caller.UserID, UserEmail: caller.Email,
 		OpenedAt: now, ExpiresAt: now.Add(time.Duration(seconds) * time.Second), Reason: req.Reason, Reference: req.Reference,
 		ClientIP: clientText(caller), Binding: r.system.Policy.Binding, ExtensionsLeft: r.system.Policy.MaxExtensions,
 		Role: grant.Role, SystemEpoch: r.system.Epoch, UserEpoch: caller.Epoch,

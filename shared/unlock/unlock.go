@@ -59,6 +59,7 @@ type Unlock struct {
 	PartnerID      string              `json:"partner_id"`
 	PhoneSystemID  string              `json:"phone_system_id"`
 	UserID         string              `json:"user_id"`
+	UserEmail      string              `json:"user_email,omitempty"`
 	OpenedAt       time.Time           `json:"opened_at"`
 	ExpiresAt      time.Time           `json:"expires_at"`
 	Reason         string              `json:"reason,omitempty"`

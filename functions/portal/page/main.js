@@ -1,0 +1,209 @@
+// The portal begins here: who is signed in, which view is shown, and what lies
+// over it when a session ends.
+import {call, listen} from './api.js';
+import {dialog, toast} from './dialog.js';
+import {fill, h, say} from './dom.js';
+import {explain} from './errors.js';
+import {button} from './form.js';
+import {begin, choose, language, languages, t} from './say.js';
+import {idleEnd, me, nobody, over, touch, whoami} from './session.js';
+import {retext, signIn} from './signin.js';
+import {stepUp} from './stepup.js';
+import {clock, left, now, ticking} from './time.js';
+import * as accept from './accept.js';
+import * as home from './home.js';
+
+/** The views of the signed in, by the first part of the address's fragment. */
+const views = {
+  '': () => home,
+};
+
+/** The views that a mailed link opens, signed in or not. */
+const mailed = {accept: () => accept};
+
+/** The parts of the portal that a person may use, in the order of the menu. */
+const menu = () => [
+  ['', t('home.title')],
+];
+
+const main = document.getElementById('main');
+const carried = new Map(); // secrets of mailed links, by view; gone with the page
+let turn = 0;
+let overlay = null;
+
+/** The fragment as name, id and query: #phone-systems/ID?x=y. */
+function address() {
+  const [path, query = ''] = location.hash.slice(1).split('?');
+  const [name, id = ''] = path.split('/');
+  return {name, id: decodeURIComponent(id), query: new URLSearchParams(query)};
+}
+
+/** Takes a secret out of the address before anything else can see it. */
+function takeSecret() {
+  const {name, query} = address();
+  if (!query.has('token')) return;
+  carried.set(name, query.get('token'));
+  history.replaceState(null, '', location.pathname + '#' + name);
+}
+
+/** Shows what the address says. */
+async function go() {
+  takeSecret();
+  const mine = ++turn;
+  const {name, id, query} = address();
+  if (!mailed[name] && !me.user) return showSignIn();
+  const find = mailed[name] ?? views[name];
+  const waiting = setTimeout(() => mine === turn && fill(main, h('p.quiet', {role: 'status'}, t('load.wait'))), 250);
+  try {
+    const module = await (find ?? views[''])();
+    const shown = await module.view({id, query, secret: carried.get(name), done: entered});
+    if (mine === turn) show(shown.title, shown.node);
+  } catch (problem) {
+    if (mine === turn && !(problem.status === 401 && !me.user)) show(t('error.title'), failed(problem));
+  } finally {
+    clearTimeout(waiting);
+  }
+}
+
+function show(title, node) {
+  if (node.parentNode === main) [...main.children].forEach(other => other === node || other.remove()); // keeps the cursor
+  else fill(main, node);
+  document.title = `${title} · Portcullis`;
+  for (const a of document.querySelectorAll('nav a')) {
+    if (a.hash.slice(1) === address().name) a.setAttribute('aria-current', 'page');
+    else a.removeAttribute('aria-current');
+  }
+  if (!node.contains(document.activeElement)) (node.querySelector('[autofocus]') ?? node.querySelector('h1') ?? main).focus({preventScroll: true});
+  scrollTo(0, 0);
+}
+
+function failed(problem) {
+  if (!problem.code) console.error(problem);
+  return h('section.card.middle', h('h1', {tabindex: '-1'}, t('error.title')), h('p', explain(problem)), h('div.acts', button(t('form.again'), go, ''), h('a.act.plain', {href: '#'}, t('error.home'))));
+}
+
+function showSignIn(note) {
+  frame();
+  show(t('signin.title'), signIn(entered, {note}));
+}
+
+/** Somebody has signed in: with a second factor, as everybody here has. */
+async function entered() {
+  carried.clear();
+  await whoami();
+  frame();
+  if (mailed[address().name] || address().name === 'late') history.replaceState(null, '', location.pathname);
+  await go();
+}
+
+/** The frame around every view. */
+function frame() {
+  const bar = document.querySelector('#top .bar');
+  for (const old of document.querySelectorAll('#top nav, .who, #staying')) old.remove();
+  if (me.user) {
+    bar.append(
+      h('nav', {'aria-label': t('nav.label')}, menu().map(([name, text]) => h('a', {href: '#' + name}, text))),
+      h('div.who', h('span.quiet.name', me.user.name || me.user.email), h('button.ghost', {type: 'button', onclick: leave}, t('nav.out'))));
+  }
+  const foot = document.querySelector('#foot .bar');
+  fill(foot, h('a', {href: '/help?lang=' + language()}, t('foot.help')),
+    languages.filter(one => one !== language()).map(one => h('button.link', {type: 'button', lang: one, onclick: () => speak(one)}, t('foot.' + one))),
+    me.user && endsAt());
+}
+
+function speak(one) {
+  choose(one);
+  retext();
+  frame();
+  if (me.user || mailed[address().name]) go();
+}
+
+/** When the session ends if nothing is done, and a word in time to stay. */
+function endsAt() {
+  const node = h('span');
+  let warned = null;
+  return ticking(node, () => {
+    say(node, t('foot.until', {at: clock(idleEnd())}));
+    const near = me.user && !overlay && idleEnd() - now() < 120_000 && now() < idleEnd();
+    if (near && !warned) main.before(warned = staying());
+    if (!near && warned) {
+      warned.remove();
+      warned = null;
+    }
+    if (over() && !overlay) whoami().catch(problem => problem.status === 401 && ended());
+  });
+}
+
+function staying() {
+  const word = h('span.num', {'aria-hidden': 'true'});
+  ticking(word, () => say(word, left(new Date(idleEnd()).toISOString())));
+  return h('div.bar#staying', h('p.box.wait', {role: 'status'}, t('end.soon'), ' ', word, ' ', h('button.link', {type: 'button', onclick: () => whoami().catch(() => {})}, t('end.stay'))));
+}
+
+/** The session has ended: the form over the page, which keeps all that was typed. Answers whether to go on. */
+function ended() {
+  overlay ??= new Promise(resolve => {
+    const who = me.user;
+    let back = false;
+    const d = dialog(t('end.title'), {firm: true, closed: () => resolve(back)});
+    const done = async answer => {
+      if (!who || answer.user.id !== who.id) return location.reload();
+      await whoami();
+      back = true;
+      d.close();
+      frame();
+    };
+    const other = h('button.link', {type: 'button', onclick: () => {
+      d.close();
+      nobody(true);
+      showSignIn();
+    }}, t('end.leave'));
+    fill(d.body, h('p.quiet', t('end.why')), signIn(done, {email: who?.email}), h('p.mid', other));
+    d.body.querySelector(who ? '[name=password]' : '[name=email]').focus();
+  }).finally(() => { overlay = null; });
+  return overlay;
+}
+
+async function leave() {
+  try {
+    await call('DELETE', '/v1/session', {quiet: true});
+  } catch (problem) {
+    if (problem.status !== 401) return toast(explain(problem));
+  }
+  nobody(true);
+  history.replaceState(null, '', location.pathname);
+  showSignIn(t('nav.out_done'));
+}
+
+/** A script that fails leaves a word, and all that was typed. */
+function unexpected(event) {
+  if (event.reason?.name === 'Problem' || event.reason?.cancelled) return;
+  toast(t('error.script'));
+}
+
+async function start() {
+  begin();
+  takeSecret();
+  retext();
+  frame();
+  listen({ended, stale: stepUp, answered: touch});
+  addEventListener('hashchange', go);
+  addEventListener('error', unexpected);
+  addEventListener('unhandledrejection', unexpected);
+  document.documentElement.classList.add('ready');
+  if (mailed[address().name]) return go();
+  signIn(entered);
+  try {
+    await whoami();
+    frame();
+    await go();
+  } catch (problem) {
+    nobody();
+    if (problem.status !== 401) show(t('error.title'), failedStart(problem));
+    else showSignIn();
+  }
+}
+
+const failedStart = problem => h('section.card.middle', h('h1', {tabindex: '-1'}, t('error.title')), h('p', explain(problem)), h('div.acts', button(t('form.again'), () => location.reload(), '')));
+
+start();

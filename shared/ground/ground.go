@@ -79,7 +79,7 @@ func New(o Options) *Ground {
 		Desk: &session.Desk{
 			Journal: journal, Directory: directory, Hasher: o.Hasher, Guard: attempt.Guard{Table: o.Table},
 			Factors: mfa.Keeper{Sealer: o.Sealer, Random: o.Random, RestoredAt: o.RestoredAt},
-			Random:  o.Random, Lifetimes: o.Sessions, RestoredAt: o.RestoredAt,
+			Notices: notices, Random: o.Random, Lifetimes: o.Sessions, RestoredAt: o.RestoredAt,
 		},
 		Keys:     &apikey.Ring{Journal: journal, Outbox: outbox, Random: o.Random, RestoredAt: o.RestoredAt},
 		Registry: &phonesystem.Registry{Journal: journal, Outbox: outbox, Random: o.Random},

@@ -64,6 +64,11 @@ func PasskeyRemoved(name string) Change {
 	return Change{"A passkey was removed from your account", fmt.Sprintf("the passkey with the name %q was removed from your account.", oneLine(name))}
 }
 
+// PasskeyCopied is a passkey refused since its signature counter went back.
+func PasskeyCopied(name string) Change {
+	return Change{"A passkey of your account may have been copied", fmt.Sprintf("the passkey with the name %q was refused.\nIts counter went back, as happens where there is a copy of it.", oneLine(name))}
+}
+
 // FactorsReset are all second factors taken away, to be enrolled anew.
 func FactorsReset() Change {
 	return Change{"Your second factor was reset", "the second factor of your account was reset: your authenticator, passkeys and recovery\ncodes are void and your sessions have ended. Enrolling anew takes your password and a\ncode that the administrator hands to you, never by mail."}

@@ -26,6 +26,8 @@ type Notice struct {
 	Client netip.Addr
 	// By is the address of who made the change, where it was not the person.
 	By string
+	// Then is what to do if it was the person; empty: nothing.
+	Then string
 }
 
 // Writer writes notices. Its fields are set once; it is safe for concurrent use.
@@ -43,6 +45,9 @@ func (n Notice) text(portal string) string {
 	by, was := "somebody acting as you", "If this was you, there is nothing to do."
 	if n.By != "" {
 		by, was = n.By, "If you expected this, there is nothing to do."
+	}
+	if n.Then != "" {
+		was = n.Then
 	}
 	return fmt.Sprintf(text, n.Change.what,
 		n.To, n.At.UTC().Format("2006-01-02 15:04:05 MST"), attempt.Network(n.Client), oneLine(by), was, portal)

@@ -15,7 +15,7 @@ func changes() map[string]notice.Change {
 	return map[string]notice.Change{
 		"authenticator added": notice.AuthenticatorAdded(), "authenticator replaced": notice.AuthenticatorReplaced(),
 		"recovery codes renewed": notice.RecoveryCodesRenewed(), "recovery code used": notice.RecoveryCodeUsed(9), "recovery code used, few left": notice.RecoveryCodeUsed(2),
-		"passkey added": notice.PasskeyAdded("my key"), "passkey removed": notice.PasskeyRemoved("my key"),
+		"passkey added": notice.PasskeyAdded("my key"), "passkey removed": notice.PasskeyRemoved("my key"), "passkey copied": notice.PasskeyCopied("my key"),
 		"factors reset": notice.FactorsReset(), "password changed": notice.PasswordChanged(), "password reset": notice.PasswordReset(),
 	}
 }
@@ -66,6 +66,13 @@ func TestNoticeSaysWhatWhenWhereWhoAndWhatToDo(t *testing.T) {
 func TestNoticeOfWhatSomebodyElseDid(t *testing.T) {
 	got := mailed(t, notice.Notice{Change: notice.FactorsReset(), By: "bob@acme.example"})
 	if !strings.Contains(got.Text, "By: bob@acme.example") || !strings.Contains(got.Text, "If you expected this") || !strings.Contains(got.Text, "From: unknown") {
+		t.Error(got.Text)
+	}
+}
+
+func TestNoticeSaysWhatToDoInAnyCase(t *testing.T) {
+	got := mailed(t, notice.Notice{Change: notice.PasskeyCopied("my key"), Then: "Remove it all the same."})
+	if !strings.Contains(got.Text, "Remove it all the same.") || strings.Contains(got.Text, "nothing to do") {
 		t.Error(got.Text)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"portcullis.example/shared/attempt"
 	"portcullis.example/shared/audit"
 	"portcullis.example/shared/mfa"
+	"portcullis.example/shared/notice"
 	"portcullis.example/shared/table"
 	"portcullis.example/shared/token"
 )
@@ -130,7 +131,7 @@ func (d *Desk) refused(ctx context.Context, s pendingState, t trial, err error) 
 	case t.locks:
 		writes = []table.Write{table.Delete(s.items[1].Key, table.Always())}
 	}
-	f := failure{entry: failureEntry(s.user, t.Client, audit.LoginFailed, string(t.factor)), cause: err, writes: writes}
+	f := failure{user: s.user, client: t.Client, entry: failureEntry(s.user, t.Client, audit.LoginFailed, string(t.factor)), cause: err, writes: writes}
 	if t.factor == passkeyFactor && !t.locks && s.login.Challenge != nil {
 		s.login.Challenge = nil
 		spent, err := s.loginWrite()
@@ -144,6 +145,8 @@ func (d *Desk) refused(ctx context.Context, s pendingState, t trial, err error) 
 
 // failure is a proof that was refused.
 type failure struct {
+	user   account.User
+	client netip.Addr
 	entry  audit.Entry
 	cause  error
 	writes []table.Write // without conditions
@@ -152,13 +155,19 @@ type failure struct {
 }
 
 // refuse records a failure as failed does. The challenge is spent with it, unless
-// another request has spent or replaced it; a counter that went back has an entry
-// of its own.
+// another request has spent or replaced it; a counter that went back is told.
 func (d *Desk) refuse(ctx context.Context, f failure) error {
 	entries := []audit.Entry{f.entry}
 	var back *mfa.CounterError
 	if errors.As(f.cause, &back) {
-		entries = append(entries, counterEntry(f.entry, back))
+		letter, err := d.Notices.Post(ctx, notice.Notice{
+			To: f.user.Email, Change: notice.PasskeyCopied(back.Passkey.Name), At: d.Journal.Second(), Client: f.client,
+			Then: "Even if this was you, remove that passkey from your account and add a new one.\nUntil then, use another second factor.",
+		})
+		if err != nil {
+			return err
+		}
+		f.writes, entries = append(f.writes, letter), append(entries, counterEntry(f.entry, back))
 	}
 	err := d.Journal.Commit(ctx, slices.Concat(f.spends, f.writes), entries...)
 	if len(f.spends) > 0 && errors.Is(err, table.ErrConflict) {
@@ -283,7 +292,7 @@ func (d *Desk) StepUp(ctx context.Context, id Identity, secret string, proof mfa
 
 // stayedDown is refused for a step-up.
 func (d *Desk) stayedDown(ctx context.Context, id Identity, t trial, proof mfa.Proof, item table.Item, err error) error {
-	f := failure{entry: failureEntry(id.User, t.Client, audit.StepUpFailed, string(proof.Method)), cause: err}
+	f := failure{user: id.User, client: t.Client, entry: failureEntry(id.User, t.Client, audit.StepUpFailed, string(proof.Method)), cause: err}
 	if t.right {
 		f.writes = t.GiveBack()
 	}

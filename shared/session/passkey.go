@@ -11,6 +11,7 @@ import (
 	"portcullis.example/shared/idempotency"
 	"portcullis.example/shared/input"
 	"portcullis.example/shared/mfa"
+	"portcullis.example/shared/notice"
 	"portcullis.example/shared/table"
 	"portcullis.example/shared/token"
 )
@@ -192,7 +193,8 @@ func (d *Desk) addPasskey(ctx context.Context, id Identity, secret string, n mfa
 	if err != nil {
 		return mfa.Passkey{}, err
 	}
-	return made, d.changeFactors(ctx, id, l, factors, passkeyEntry(id, audit.MFAEnrolled, made), append(writes, spent)...)
+	told := told{passkeyEntry(id, audit.MFAEnrolled, made), notice.PasskeyAdded(made.Name)}
+	return made, d.changeFactors(ctx, id, l, factors, told, append(writes, spent)...)
 }
 
 // spent ends the enrolment that an answer failed, unless another request has.
@@ -222,16 +224,23 @@ func (d *Desk) RemovePasskey(ctx context.Context, id Identity, secret, passkey s
 		if err != nil {
 			return err
 		}
-		if err = d.changeFactors(ctx, id, l, factors, passkeyEntry(id, audit.MFARemoved, removed)); !errors.Is(err, table.ErrConflict) {
+		told := told{passkeyEntry(id, audit.MFARemoved, removed), notice.PasskeyRemoved(removed.Name)}
+		if err = d.changeFactors(ctx, id, l, factors, told); !errors.Is(err, table.ErrConflict) {
 			return err
 		}
 	}
 	return table.ErrUnavailable
 }
 
+// told is how a change is told: in the audit, and to whose account it is.
+type told struct {
+	entry  audit.Entry
+	change notice.Change
+}
+
 // changeFactors commits factors on the revisions that were read, together with
-// what the user's record says of them.
-func (d *Desk) changeFactors(ctx context.Context, id Identity, l living, factors mfa.Factors, entry audit.Entry, writes ...table.Write) error {
+// what the user's record says of them, the entry and the mail.
+func (d *Desk) changeFactors(ctx context.Context, id Identity, l living, factors mfa.Factors, told told, writes ...table.Write) error {
 	factorWrite, err := factors.Write(l.user.ID, l.items[2].Rev)
 	if err != nil {
 		return err
@@ -241,7 +250,11 @@ func (d *Desk) changeFactors(ctx context.Context, id Identity, l living, factors
 	if err != nil {
 		return err
 	}
-	return d.Journal.Commit(ctx, append(writes, factorWrite, userWrite), entry)
+	letter, err := d.Notices.Post(ctx, notice.Notice{To: l.user.Email, Change: told.change, At: l.now, Client: id.Caller.Client})
+	if err != nil {
+		return err
+	}
+	return d.Journal.Commit(ctx, append(writes, factorWrite, userWrite, letter), told.entry)
 }
 
 func passkeyEntry(id Identity, action audit.Action, p mfa.Passkey) audit.Entry {

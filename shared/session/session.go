@@ -20,6 +20,7 @@ import (
 	"portcullis.example/shared/attempt"
 	"portcullis.example/shared/audit"
 	"portcullis.example/shared/mfa"
+	"portcullis.example/shared/notice"
 	"portcullis.example/shared/table"
 	"portcullis.example/shared/token"
 )
@@ -110,6 +111,8 @@ type Desk struct {
 	Hasher    *password.Hasher
 	Guard     attempt.Guard
 	Factors   mfa.Keeper
+	// Notices tells people by mail what was changed in how they sign in.
+	Notices   *notice.Writer
 	Random    io.Reader
 	Lifetimes Lifetimes
 	// RestoredAt is when the store was last restored from a backup; zero: never.

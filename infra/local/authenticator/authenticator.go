@@ -25,8 +25,8 @@ type Key struct {
 	// Count is said with the next signature and then rises; while it is zero it
 	// stays so, as that of keys that are copied.
 	Count uint32
-	// Unverified has it sign without asking the person who they are, Absent
-	// without asking anything; Synced says that it is copied to others.
+	// Unverified has it say that nobody was asked who they are, Absent that nobody
+	// was there; Synced says that it is copied to others.
 	Unverified, Absent, Synced bool
 
 	private *ecdsa.PrivateKey

@@ -20,7 +20,7 @@ func (k *Key) data(flags byte) []byte {
 	if !k.Absent {
 		flags |= present
 	}
-	if !k.Unverified && !k.Absent {
+	if !k.Unverified {
 		flags |= verified
 	}
 	if k.Synced {

@@ -112,6 +112,12 @@ func (w *World) Rebuild(change func(*ground.Options)) {
 	w.System = local.New(w.ground)
 }
 
+// Under has the world go on with another base URL.
+func (w *World) Under(baseURL string) {
+	w.ground.BaseURL = baseURL
+	w.System = local.New(w.ground)
+}
+
 // Counter counts. Safe for concurrent use.
 type Counter struct {
 	mu sync.Mutex

@@ -61,13 +61,15 @@ func answers() map[string]command {
 
 		// Variables: set NAME PATH-IN-THE-JSON; set-header NAME HEADER; let NAME
 		// TEXT; same A B; repeat NAME TIMES TEXT; mail NAME ADDRESS (the token in
-		// the newest letter's link); code NAME USER (the present TOTP).
+		// the newest letter's link); mailed ADDRESS TEXT (the newest letter has it);
+		// code NAME USER (the present TOTP).
 		"set":        {2, 2, (*run).set},
 		"set-header": {2, 2, func(r *run, a []string) error { r.vars[a[0]] = r.answer.header.Get(a[1]); return nil }},
 		"let":        {2, 2, func(r *run, a []string) error { r.vars[a[0]] = a[1]; return nil }},
 		"same":       {2, 2, (*run).same},
 		"repeat":     {3, 3, (*run).repeat},
 		"mail":       {2, 2, (*run).mail},
+		"mailed":     {2, 2, (*run).mailed},
 		"code":       {2, 2, (*run).code},
 	}
 }
@@ -255,11 +257,24 @@ func (r *run) repeat(args []string) error {
 	return nil
 }
 
-func (r *run) mail(args []string) error {
+// letter is the newest one to an address.
+func (r *run) letter(to string) (string, error) {
 	if err := r.world.Tick(); err != nil {
-		return err
+		return "", err
 	}
-	text, err := r.world.Mail(args[1])
+	return r.world.Mail(to)
+}
+
+func (r *run) mailed(args []string) error {
+	text, err := r.letter(args[0])
+	if err == nil && !strings.Contains(text, args[1]) {
+		err = fmt.Errorf("the newest letter has no such text: %s", text)
+	}
+	return err
+}
+
+func (r *run) mail(args []string) error {
+	text, err := r.letter(args[1])
 	if err != nil {
 		return err
 	}

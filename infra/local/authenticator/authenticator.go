@@ -28,6 +28,10 @@ type Key struct {
 	// Unverified has it say that nobody was asked who they are, Absent that nobody
 	// was there; Synced says that it is copied to others.
 	Unverified, Absent, Synced bool
+	// Algorithm is what its public key says it signs with, by COSE's number, and
+	// Format how its maker is attested; as made: ES256 and none.
+	Algorithm int8
+	Format    string
 
 	private *ecdsa.PrivateKey
 	random  io.Reader
@@ -48,7 +52,7 @@ type options struct {
 // Create makes a passkey for a page of an origin that got creation options, and
 // the answer, as PublicKeyCredential.toJSON writes it.
 func Create(random io.Reader, origin string, creation []byte) (*Key, json.RawMessage, error) {
-	k := &Key{random: random, Credential: make([]byte, 32)}
+	k := &Key{random: random, Credential: make([]byte, 32), Algorithm: -7, Format: "none"}
 	o, err := k.read(creation)
 	if err != nil {
 		return nil, nil, err
@@ -91,7 +95,7 @@ func (k *Key) Attest(origin string, creation []byte) (json.RawMessage, error) {
 	data = append(append(data, k.Credential...), public...)
 	return k.answer(map[string]any{
 		"clientDataJSON":    url64(clientData("webauthn.create", o.Challenge, origin)),
-		"attestationObject": url64(cborMap("fmt", cborText("none"), "attStmt", []byte{0xa0}, "authData", cborBytes(data))),
+		"attestationObject": url64(cborMap("fmt", cborText(k.Format), "attStmt", []byte{0xa0}, "authData", cborBytes(data))),
 		"transports":        []string{"internal"},
 	})
 }

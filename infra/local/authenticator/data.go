@@ -40,8 +40,9 @@ func (k *Key) cose() ([]byte, error) {
 	if err != nil || len(point) != 65 {
 		return nil, fmt.Errorf("authenticator: the public key: %w", err)
 	}
-	// {1: 2 (EC2), 3: -7 (ES256), -1: 1 (P-256), -2: x, -3: y}
-	key := []byte{0xa5, 0x01, 0x02, 0x03, 0x26, 0x20, 0x01, 0x21}
+	// {1: 2 (EC2), 3: the algorithm, -1: 1 (P-256), -2: x, -3: y}
+	key := append([]byte{0xa5, 0x01, 0x02, 0x03}, cborHead(1, int(-1-k.Algorithm))...)
+	key = append(key, 0x20, 0x01, 0x21)
 	key = append(append(key, cborBytes(point[1:33])...), 0x22)
 	return append(key, cborBytes(point[33:])...), nil
 }

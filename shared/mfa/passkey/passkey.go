@@ -35,12 +35,13 @@ type Party struct {
 // request says, and its origin the whole. Under an IP address there is none:
 // every method then answers mfa.ErrNoRelyingParty.
 func New(baseURL string) *Party {
+	none := &Party{err: mfa.ErrNoRelyingParty}
 	u, err := url.Parse(baseURL)
-	if err != nil {
-		return &Party{err: mfa.ErrNoRelyingParty}
+	if err != nil || u.Hostname() == "" {
+		return none
 	}
 	if _, err := netip.ParseAddr(u.Hostname()); err == nil {
-		return &Party{err: mfa.ErrNoRelyingParty}
+		return none
 	}
 	// Extensions that nobody asked for mean nothing here: some password managers
 	// send them all the same (WebAuthn section 7.1, step 19, leaves that to us).
@@ -49,7 +50,7 @@ func New(baseURL string) *Party {
 		ExtensionsUnsolicitedOutputPolicy: protocol.UnsolicitedOutputPolicyIgnore,
 	})
 	if err != nil {
-		return &Party{err: mfa.ErrNoRelyingParty}
+		return none
 	}
 	return &Party{id: u.Hostname(), web: web}
 }

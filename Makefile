@@ -1,5 +1,5 @@
 # Everything that is done with Portcullis, by name. Needed: Go and make; for the
-# tests also Debian (nginx, Apache), Java 17 and Maven (DynamoDB Local), Node.js. With a C compiler `make
+# tests also Debian (nginx, Apache), Java 17 and Maven (DynamoDB Local), Node.js, Chromium. With a C compiler `make
 # test` also looks for data races (the detector is linked with one).
 
 GO       ?= go
@@ -17,7 +17,7 @@ MAIN        := ./infra/local/portcullis
 export GOFLAGS := $(filter-out -buildvcs%,$(shell $(GO) env GOFLAGS)) -buildvcs=false
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test openapi engines format vet tests fuzz bench mutants vulncheck clean verify-deploy rehearse recover-operator
+.PHONY: help run build test openapi engines browser format vet tests fuzz bench mutants vulncheck clean verify-deploy rehearse recover-operator
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,7 +35,7 @@ openapi: ## write functions/portal/openapi.json anew, after a change of routes
 test: engines format vet tests ## formatting, vet, staticcheck, and all tests, under the race detector if there is a C compiler
 
 # Amazon's licence allows using the engine, not passing it on: it is fetched.
-engines: .tools/dynamodb/fetched .tools/proxies/fetched ## fetch what the tests run on: DynamoDB Local, nginx, Apache and Caddy
+engines: .tools/dynamodb/fetched .tools/proxies/fetched browser ## fetch what the tests run on: DynamoDB Local, nginx, Apache and Caddy; install Chromium
 .tools/dynamodb/fetched: infra/dynamodblocal/pom.xml
 	@command -v java >/dev/null && command -v mvn >/dev/null || { \
 		echo "the tests run on DynamoDB Local, which needs Java 17, and Maven to fetch it"; exit 1; }
@@ -45,6 +45,15 @@ engines: .tools/dynamodb/fetched .tools/proxies/fetched ## fetch what the tests 
 .tools/proxies/fetched: infra/gate/fetch.sh infra/gate/caddy/go.mod infra/gate/caddy/main.go
 	@GO=$(GO) sh infra/gate/fetch.sh $(@D)
 	@touch $@
+
+# A browser is the machine's. The tests look for the same names.
+browser:
+	@for name in "$$CHROMIUM" chromium chromium-browser google-chrome; do command -v "$$name" >/dev/null 2>&1 && exit 0; done; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends chromium >/dev/null; \
+	else \
+		echo "the tests of the portal drive Chromium: install it (Debian: apt-get install chromium), or name it in CHROMIUM"; exit 1; \
+	fi
 
 # gofmt itself always ends well, so the list decides. It is the one of the Go
 # that builds, which need not be the one in PATH.

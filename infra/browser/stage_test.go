@@ -123,7 +123,7 @@ func chromium(t *testing.T) string {
 // launch starts a browser to which both hosts are ours.
 func (s *stage) launch(portal, gate net.Addr) context.Context {
 	s.t.Helper()
-	rules := fmt.Sprintf("MAP portal.example:443 %s, MAP %s:443 %s, MAP * ~NOTFOUND", portal, pbxHost, gate)
+	rules := fmt.Sprintf("MAP portal.example:443 %s, MAP %s:443 %s, MAP * ~NOTFOUND, EXCLUDE localhost", portal, pbxHost, gate)
 	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(chromium(s.t)), chromedp.NoSandbox,
 		chromedp.Flag("host-resolver-rules", rules), chromedp.Flag("ignore-certificate-errors", true),
 		chromedp.Flag("accept-lang", "en-GB"), chromedp.Flag("hide-scrollbars", true))

@@ -45,6 +45,7 @@ func (f Function) Routes() {
 	web.Register(f.API, post("/v1/invitations/accept", "accept-invitation", "Accept an invitation and choose a password", 403, 409, 410, 422), f.accept)
 	f.sessionRoutes()
 	f.passkeyRoutes()
+	f.mfaRoutes()
 }
 
 func (f Function) sessionRoutes() {
@@ -177,12 +178,14 @@ type signedInView struct {
 		Token         string      `json:"token,omitempty" doc:"for delivery bearer, shown once"`
 		User          userView    `json:"user"`
 		Session       sessionView `json:"session"`
+		RecoveryLeft
 	}
 }
 
 // viewSignedIn hands the secrets over the way that the sign-in asked for.
 func (f Function) viewSignedIn(done session.SignedIn) *signedInView {
 	view := &signedInView{}
+	view.Body.RecoveryLeft = viewLeft(done.Left)
 	view.Body.RecoveryCodes, view.Body.User, view.Body.Session = done.RecoveryCodes, viewUser(done.User), f.viewSession(done.Session)
 	if done.Session.Delivery == session.Bearer {
 		view.Body.Token, view.Device = done.Token, done.Device
@@ -246,9 +249,13 @@ func (f Function) enroll(ctx context.Context, in *enrollInput) (*enrollView, err
 	if err != nil {
 		return nil, err
 	}
+	return viewEnrollment(begun), nil
+}
+
+func viewEnrollment(begun mfa.Enrollment) *enrollView {
 	view := &enrollView{}
 	view.Body.Secret, view.Body.URI, view.Body.QR = begun.Secret, begun.URI, begun.QR
-	return view, nil
+	return view
 }
 
 type confirmInput struct {
@@ -289,6 +296,7 @@ type stepUpView struct {
 		MFAAt      time.Time `json:"mfa_at"`
 		FreshUntil time.Time `json:"fresh_until"`
 		Token      string    `json:"token,omitempty" doc:"where the level rose; the old one is dead"`
+		RecoveryLeft
 	}
 }
 
@@ -302,6 +310,7 @@ func (f Function) stepUp(ctx context.Context, in *stepUpInput) (*stepUpView, err
 		return nil, err
 	}
 	view := &stepUpView{}
+	view.Body.RecoveryLeft = viewLeft(done.Left)
 	view.Body.MFAAt, view.Body.FreshUntil = done.Session.MFAAt, done.Session.FreshUntil()
 	switch {
 	case done.Token == "":

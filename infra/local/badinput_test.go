@@ -107,6 +107,7 @@ func (s *spoiler) bodies() map[string]map[string]any {
 		"POST /v1/login/enroll/confirm":        {"login_token": s.login, "code": "123456"},
 		"POST /v1/invitations/accept":          {"token": "x", "name": "x", "password": "quiet otter paints lanterns", "delivery": "bearer"},
 		"POST /v1/session/step-up":             {"method": "totp", "code": "123456", "assertion": map[string]any{}},
+		"POST /v1/mfa/totp/confirm":            {"code": "123456"},
 		"POST /v1/partners":                    {"name": "x", "administrator_email": "x@y.example", "support_contact": "x"},
 		"PATCH /v1/partners/{id}":              {"name": "x", "support_contact": "x"},
 		"POST /v1/api-keys":                    {"name": "x", "permissions": []any{"view_audit"}, "expires_at": "2030-01-01T00:00:00Z"},

@@ -130,6 +130,8 @@ func (l *ledger) signingIn() *localtest.Person {
 	l.passkeys(admin)
 	other := *admin
 	other.SignIn()
+	l.ownFactors(&other)
+	admin.Secret = other.Secret
 	l.costs("GET /v1/sessions", func() { other.Must(200, "GET", "/v1/sessions", nil) })
 	l.costs("DELETE /v1/sessions", func() { other.Must(204, "DELETE", "/v1/sessions", nil) })
 	l.costs("DELETE /v1/session", func() { other.Must(204, "DELETE", "/v1/session", nil) })
@@ -160,6 +162,17 @@ func (l *ledger) passkeys(admin *localtest.Person) {
 	wrong := map[string]any{"method": "passkey"}
 	l.costs("POST /v1/session/step-up, a wrong passkey", func() { admin.Must(401, "POST", "/v1/session/step-up", wrong) })
 	l.costs("DELETE /v1/mfa/passkeys/{id}", func() { admin.Must(204, "DELETE", "/v1/mfa/passkeys/"+id, nil) })
+}
+
+func (l *ledger) ownFactors(p *localtest.Person) {
+	next := *p
+	l.costs("GET /v1/mfa", func() { p.Must(200, "GET", "/v1/mfa", nil) })
+	l.costs("POST /v1/mfa/totp", func() { next.Secret = p.Must(200, "POST", "/v1/mfa/totp", nil).Text("secret") })
+	l.Clock.Add(30 * time.Second)
+	code := next.Code()
+	l.costs("POST /v1/mfa/totp/confirm", func() { p.Must(200, "POST", "/v1/mfa/totp/confirm", map[string]any{"code": code}) })
+	p.Secret = next.Secret
+	l.costs("POST /v1/mfa/recovery-codes", func() { p.Must(200, "POST", "/v1/mfa/recovery-codes", nil) })
 }
 
 func (l *ledger) phoneSystems(admin *localtest.Person) *localtest.Gate {

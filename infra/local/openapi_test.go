@@ -100,6 +100,7 @@ func contract() map[string]string {
 		"POST /v1/mfa/passkeys/options": "session", "POST /v1/mfa/passkeys": "session", "DELETE /v1/mfa/passkeys/{id}": "session",
 		"GET /v1/session": "session", "DELETE /v1/session": "session", "POST /v1/session/step-up": "session",
 		"GET /v1/sessions": "session", "DELETE /v1/sessions": "session",
+		"GET /v1/mfa": "session", "POST /v1/mfa/totp": "session", "POST /v1/mfa/totp/confirm": "session", "POST /v1/mfa/recovery-codes": "session",
 		"GET /v1/phone-systems": "session apiKey", "POST /v1/phone-systems": "session apiKey",
 		"GET /v1/phone-systems/{id}": "session apiKey", "PATCH /v1/phone-systems/{id}": "session apiKey", "DELETE /v1/phone-systems/{id}": "session",
 		"POST /v1/phone-systems/{id}/gate-key": "session", "POST /v1/phone-systems/{id}/unlocks": "session", "POST /v1/phone-systems/{id}/lock": "session",

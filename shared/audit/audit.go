@@ -29,8 +29,12 @@ const (
 	StepUpFailed       Action = "step_up.failed"
 	MFAEnrolled        Action = "mfa.enrolled"
 	MFARemoved         Action = "mfa.removed"
+	MFAReplaced        Action = "mfa.replaced"
+	MFAFailed          Action = "mfa.failed"
 	CounterWentBack    Action = "mfa.counter_went_back"
 	InvitationAccepted Action = "invitation.accepted"
+
+	RecoveryCodesRenewed Action = "mfa.recovery_codes_renewed"
 
 	OperatorInvited   Action = "operator.invited"
 	OperatorRecovered Action = "operator.recovered"

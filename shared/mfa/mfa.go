@@ -242,15 +242,7 @@ func (k Keeper) Confirm(ctx context.Context, user string, f Factors, sealed []by
 		return f, nil, err
 	}
 	f.TOTP = &Authenticator{Sealed: sealed, EnrolledAt: now}
-	codes, err := k.recoveryCodes()
-	if err != nil {
-		return f, nil, err
-	}
-	f.Recovery, f.RecoveryAt = nil, now
-	for _, code := range codes {
-		f.Recovery = append(f.Recovery, recoveryHash(code))
-	}
-	return f, codes, nil
+	return k.RenewRecovery(f, now)
 }
 
 func (k Keeper) open(ctx context.Context, user string, sealed []byte) (totp.Secret, error) {

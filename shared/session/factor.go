@@ -26,6 +26,8 @@ type SignedIn struct {
 	Device string
 	// RecoveryCodes are given at enrolment, once.
 	RecoveryCodes []string
+	// Left is how many recovery codes using one has left; nil: none was used.
+	Left *int
 }
 
 // SecondFactor completes a sign-in. Errors: ErrBadAttempt, ErrMustEnroll,
@@ -188,7 +190,7 @@ func counterEntry(entry audit.Entry, back *mfa.CounterError) audit.Entry {
 
 // refusal tells what judges the proof from what only went wrong.
 func refusal(err error) bool {
-	for _, judged := range []error{mfa.ErrWrong, mfa.ErrNotEnrolled, mfa.ErrEnrolled, ErrBadAttempt, ErrUnauthenticated} {
+	for _, judged := range []error{mfa.ErrWrong, mfa.ErrNotEnrolled, mfa.ErrEnrolled, mfa.ErrNothingBegun, ErrBadAttempt, ErrUnauthenticated} {
 		if errors.Is(err, judged) {
 			return true
 		}
@@ -207,6 +209,7 @@ func (d *Desk) signIn(ctx context.Context, s pendingState, reserved attempt.Atte
 		return SignedIn{}, err
 	}
 	s.user.LastLoginAt, s.user.Methods = s.tally.At, methodsOf(factors)
+	done.Left = d.left(done.Session.Method, factors)
 	done.User = s.user
 	userWrite, err := s.user.Write(table.Is(s.items[0].Rev))
 	if err != nil {
@@ -224,12 +227,17 @@ func (d *Desk) signIn(ctx context.Context, s pendingState, reserved attempt.Atte
 		}
 		done.Device, writes = device, append(writes, write)
 	}
-	return done, d.Journal.Commit(ctx, writes, signInEntries(s.user, done.Session, s.client(), enrolling)...)
+	letters, err := d.factorLetters(ctx, s, done)
+	if err != nil {
+		return SignedIn{}, err
+	}
+	return done, d.Journal.Commit(ctx, append(writes, letters...), signInEntries(s.user, done, s.client(), enrolling)...)
 }
 
-func signInEntries(user account.User, made Session, client netip.Addr, enrolling bool) []audit.Entry {
+func signInEntries(user account.User, done SignedIn, client netip.Addr, enrolling bool) []audit.Entry {
+	made := done.Session
 	entry := audit.Entry{Action: audit.LoginSucceeded, Actor: user.ID, Subject: made.ID, PartnerID: user.PartnerID, Outcome: audit.Success}
-	entry = entry.From(client).With("actor_email", user.Email).With("method", string(made.Method))
+	entry = entry.From(client).With("actor_email", user.Email).With("method", string(made.Method)).With(leftDetail, leftText(done.Left))
 	if !enrolling {
 		return []audit.Entry{entry}
 	}
@@ -253,6 +261,8 @@ func (d *Desk) newDevice(user string) (string, table.Write, error) {
 type SteppedUp struct {
 	Session Session
 	Token   string
+	// Left is how many recovery codes using one has left; nil: none was used.
+	Left *int
 }
 
 // StepUp verifies a second factor again within a session. Where the session was
@@ -341,8 +351,14 @@ func (d *Desk) stepUp(ctx context.Context, id Identity, items []table.Item, proo
 	if err != nil {
 		return SteppedUp{}, err
 	}
-	writes = append(append(writes, factorWrite), t.GiveBack()...)
-	return done, d.Journal.Commit(ctx, writes, audit.By(id.Caller, audit.StepUpSucceeded, done.Session.ID).With("method", string(proof.Method)))
+	done.Left = d.left(proof.Method, factors)
+	letters, err := d.spentLetters(ctx, id.User, t.Client, done.Left)
+	if err != nil {
+		return SteppedUp{}, err
+	}
+	writes = append(append(append(writes, factorWrite), t.GiveBack()...), letters...)
+	entry := audit.By(id.Caller, audit.StepUpSucceeded, done.Session.ID).With("method", string(proof.Method)).With(leftDetail, leftText(done.Left))
+	return done, d.Journal.Commit(ctx, writes, entry)
 }
 
 // raised is the session after a step-up: itself where it was fresh still, else
@@ -358,7 +374,7 @@ func (d *Desk) raised(id Identity, s Session, item table.Item, try attempt.Attem
 	if err != nil {
 		return SteppedUp{}, nil, err
 	}
-	risen.CreatedAt, risen.Ends = s.CreatedAt, s.Ends
+	risen.CreatedAt, risen.Ends, risen.Replacing = s.CreatedAt, s.Ends, s.Replacing
 	write, err := d.sessionWrite(sessionKey(id.User.ID, token.HashOf(secret)), risen, table.Absent())
 	return SteppedUp{Session: risen, Token: secret}, []table.Write{table.Delete(item.Key, table.Is(item.Rev)), write}, err
 }

@@ -62,15 +62,15 @@ type living struct {
 	session Session
 	user    account.User
 	factors mfa.Factors
-	items   []table.Item // session, user, factors
+	items   []table.Item // session, user, factors, and what else was asked for
 	now     time.Time
 }
 
 // living reads them. Errors: ErrUnauthenticated where the session has ended since
 // the request was let in.
-func (d *Desk) living(ctx context.Context, id Identity, secret string) (living, error) {
+func (d *Desk) living(ctx context.Context, id Identity, secret string, more ...table.Key) (living, error) {
 	keys := []table.Key{sessionKey(id.User.ID, token.HashOf(secret)), account.UserKey(id.User.ID), mfa.Key(id.User.ID)}
-	items, err := d.Journal.Table.GetAll(ctx, keys...)
+	items, err := d.Journal.Table.GetAll(ctx, append(keys, more...)...)
 	if err != nil {
 		return living{}, err
 	}

@@ -80,6 +80,8 @@ type Session struct {
 	// one must; nil: none is open. They end with the session.
 	StepUp    *mfa.Challenge `json:"step_up,omitempty"`
 	Enrolling *mfa.Challenge `json:"enrolling,omitempty"`
+	// Replacing is the authenticator that this session has begun; nil: none.
+	Replacing *mfa.Replacement `json:"replacing,omitempty"`
 }
 
 // IdleEnds is when the session ends if nothing more is asked.

@@ -79,7 +79,8 @@ const fields = "input:not([type=checkbox], [type=radio], [type=hidden]), textare
 func (p *page) enter(name, text string) {
 	p.t.Helper()
 	field := p.labelled(fields, name)
-	p.do(chromedp.Clear(field), chromedp.SendKeys(field, text))
+	evaluate[any](p, "document.querySelector('[data-hand]').select?.()")
+	p.do(chromedp.SendKeys(field, text))
 }
 
 // evaluate runs a script of the test's own.

@@ -88,3 +88,38 @@ export function icon(name) {
 export function link(href, ...children) {
   return h('a', {href}, children);
 }
+
+/** Brings a list's elements up to date by their ids: what stays is not made anew, so that nobody loses the place. */
+export function keep(list, made, items, make, update) {
+  const ids = new Set(items.map(item => item.id));
+  for (const [id, one] of made) {
+    if (ids.has(id)) continue;
+    one.node.remove();
+    made.delete(id);
+  }
+  items.forEach((item, i) => {
+    if (!made.has(item.id)) made.set(item.id, make(item));
+    const one = made.get(item.id);
+    update(one, item);
+    if (list.children[i] !== one.node) list.insertBefore(one.node, list.children[i] ?? null);
+  });
+}
+
+/** Replaces an element's content if what it is made of has changed. */
+export function remake(node, made, content) {
+  const text = JSON.stringify(made);
+  if (node.dataset.made === text) return;
+  node.dataset.made = text;
+  const within = node.contains(document.activeElement);
+  fill(node, content());
+  if (within) node.querySelector('button')?.focus();
+}
+
+/** A table; on narrow windows its rows become blocks, so it says itself what it is. */
+export function table(names, body) {
+  const head = h('thead', {role: 'rowgroup'}, h('tr', {role: 'row'}, names.map(name => h('th', {scope: 'col', role: 'columnheader'}, name))));
+  return h('table', {role: 'table'}, head, setAll(body, {role: 'rowgroup'}));
+}
+
+/** A row of a table. */
+export const row = cells => h('tr', {role: 'row'}, cells.map(cell => h('td', {role: 'cell'}, cell)));

@@ -2,7 +2,7 @@
 // one button to unlock. It keeps itself up to date.
 import {all, call, withQuery} from './api.js';
 import {tell} from './dialog.js';
-import {fill, h, icon, say} from './dom.js';
+import {fill, h, icon, keep, remake, say} from './dom.js';
 import {button} from './form.js';
 import {may, me, here, whileHere} from './session.js';
 import {t} from './say.js';
@@ -37,7 +37,8 @@ class Home {
     this.input = h('input', {type: 'search', 'aria-label': t('home.search'), placeholder: t('home.search'), oninput: () => this.search()});
     this.node = h('div',
       h('div.head', h('div', h('h1', {tabindex: '-1'}, t('home.title')), this.pulse()),
-        this.bar = h('div.search', icon('search'), this.input)),
+        this.bar = h('div.search', icon('search'), this.input),
+        may('manage_phone_systems') && h('a.act.plain', {href: '#phone-systems/new'}, icon('plus'), t('system.add'))),
       this.opens, this.list, this.rest);
     whileHere(this.node, refreshSeconds, () => this.load().catch(() => {}));
   }
@@ -124,35 +125,10 @@ class Home {
     } else if (this.query) {
       fill(this.rest, nothing(t('home.none_found', {q: this.query}), h('p.quiet', t('home.none_found_how'))));
     } else {
-      fill(this.rest, nothing(t('home.none'), h('p.quiet', t(may('manage_phone_systems') ? 'home.none_admin' : 'home.none_user'))));
+      const admin = may('manage_phone_systems');
+      fill(this.rest, nothing(t('home.none'), [h('p.quiet', t(admin ? 'home.none_admin' : 'home.none_user')), admin && h('a.act', {href: '#phone-systems/new'}, icon('plus'), t('system.add'))]));
     }
   }
-}
-
-/** Brings a list's elements up to date by their ids: what stays is not made anew, so that nobody loses the place. */
-function keep(list, made, items, make, update) {
-  const ids = new Set(items.map(item => item.id));
-  for (const [id, one] of made) {
-    if (ids.has(id)) continue;
-    one.node.remove();
-    made.delete(id);
-  }
-  items.forEach((item, i) => {
-    if (!made.has(item.id)) made.set(item.id, make(item));
-    const one = made.get(item.id);
-    update(one, item);
-    if (list.children[i] !== one.node) list.insertBefore(one.node, list.children[i] ?? null);
-  });
-}
-
-/** Replaces an element's content if what it is made of has changed. */
-function remake(node, made, content) {
-  const text = JSON.stringify(made);
-  if (node.dataset.made === text) return;
-  node.dataset.made = text;
-  const within = node.contains(document.activeElement);
-  fill(node, content());
-  if (within) node.querySelector('button')?.focus();
 }
 
 /** Who has a window. */
@@ -173,7 +149,7 @@ class Row {
     this.system = system;
     this.mine = mine;
     remake(this.named, [system.name, system.host, system.customer], () => [
-      h('div.title', system.name), h('div.quiet.small', [system.customer, system.host].filter(Boolean).join(' · '))]);
+      h('a.title', {href: '#phone-systems/' + system.id}, system.name), h('div.quiet.small', [system.customer, system.host].filter(Boolean).join(' · '))]);
     remake(this.status, [system.state, windows.map(w => [w.id, w.expires_at])], () => statusOf(system, mine, windows));
     const lockable = !mine && system.open_unlocks > 0 && may('close_unlocks');
     remake(this.acts, [Boolean(mine), lockable, system.name], () => [

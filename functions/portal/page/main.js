@@ -6,7 +6,7 @@ import {fill, h, say} from './dom.js';
 import {explain} from './errors.js';
 import {button} from './form.js';
 import {begin, choose, language, languages, t} from './say.js';
-import {idleEnd, me, nobody, over, touch, whoami} from './session.js';
+import {idleEnd, may, me, nobody, over, touch, whoami} from './session.js';
 import {retext, signIn} from './signin.js';
 import {stepUp} from './stepup.js';
 import {clock, left, now, ticking} from './time.js';
@@ -15,7 +15,9 @@ import * as home from './home.js';
 
 /** The views of the signed in, by the first part of the address's fragment. */
 const views = {
-  '': () => home,
+  '': () => may('manage_partners') ? import('./partners.js') : home,
+  'phone-systems': () => import('./system.js'),
+  audit: () => import('./audit.js'),
 };
 
 /** The views that a mailed link opens, signed in or not. */
@@ -23,8 +25,12 @@ const mailed = {accept: () => accept};
 
 /** The parts of the portal that a person may use, in the order of the menu. */
 const menu = () => [
-  ['', t('home.title')],
-];
+  ['', t(may('manage_partners') ? 'partners.title' : 'home.title'), true],
+  ['audit', t('audit.title'), may('view_audit') || may('manage_partners')],
+].filter(([, , shown]) => shown);
+
+/** Where in the menu a view without an entry of its own belongs. */
+const belongs = {'phone-systems': ''};
 
 const main = document.getElementById('main');
 const carried = new Map(); // secrets of mailed links, by view; gone with the page
@@ -70,7 +76,8 @@ function show(title, node) {
   else fill(main, node);
   document.title = `${title} · Portcullis`;
   for (const a of document.querySelectorAll('nav a')) {
-    if (a.hash.slice(1) === address().name) a.setAttribute('aria-current', 'page');
+    const {name} = address();
+    if (a.hash.slice(1) === (belongs[name] ?? name)) a.setAttribute('aria-current', 'page');
     else a.removeAttribute('aria-current');
   }
   if (!node.contains(document.activeElement)) (node.querySelector('[autofocus]') ?? node.querySelector('h1') ?? main).focus({preventScroll: true});

@@ -3,9 +3,9 @@
 import {call} from './api.js';
 import {fill, h, say} from './dom.js';
 import {enrolment} from './enrol.js';
-import {form, submit, wire} from './form.js';
+import {askFactor} from './factor.js';
+import {wire} from './form.js';
 import {t} from './say.js';
-import {factorField, tidy} from './stepup.js';
 import {now} from './time.js';
 
 const section = document.getElementById('signin');
@@ -63,33 +63,19 @@ async function password({email, password}) {
  * @param {object} o email; done (gets the signed-in answer); restart (gets why)
  */
 export function goOn(place, pending, {email, done, restart}) {
-  const steps = pending.next === 'enroll_mfa' ? enrolment(pending, done, restart) : secondFactor('totp', place, pending, {email, done, restart});
-  fill(place, steps);
-  (place.querySelector('input:not([type=hidden])') ?? place.querySelector('h1'))?.focus();
+  if (pending.next === 'enroll_mfa') {
+    fill(place, enrolment(pending, done, restart));
+    place.querySelector('h1')?.focus();
+    return;
+  }
+  const login = {login_token: pending.login_token};
+  askFactor(place, {
+    methods: pending.methods, account: email, text: t('signin.submit'), title: h('h1', {tabindex: '-1'}, t('factor.title')),
+    options: () => ['/v1/login/passkey-options', {open: true, body: login}],
+    send: async proof => {
+      if (now() > Date.parse(pending.expires_at)) return restart(t('signin.late'));
+      done(await call('POST', '/v1/login/mfa', {open: true, body: {...login, ...proof}}));
+    },
+    more: h('button.link', {type: 'button', onclick: () => restart()}, t('factor.back')),
+  });
 }
-
-function secondFactor(method, place, pending, way) {
-  const send = async ({code}) => {
-    if (late(pending)) return way.restart(t('signin.late'));
-    const answer = await call('POST', '/v1/login/mfa', {open: true, body: {login_token: pending.login_token, method, code: tidy(method, code)}});
-    way.done(answer);
-  };
-  const show = other => {
-    fill(place, secondFactor(other, place, pending, way));
-    place.querySelector('input').focus();
-  };
-  const other = method === 'totp' ? 'recovery_code' : 'totp';
-  return [
-    h('h1', {tabindex: '-1'}, t('factor.title')), h('p.quiet.lead', t('factor.lead.' + method)),
-    form({send, own: {bad_attempt: t('factor.wrong.' + method)}, children: [
-      // For password managers: whose code it is.
-      h('input', {type: 'hidden', name: 'username', autocomplete: 'username', value: way.email}),
-      factorField(method), h('div.acts', submit(t('signin.submit'), '.wide')),
-    ]}),
-    h('p.mid', h('button.link', {type: 'button', onclick: () => show(other)}, t('factor.use.' + other)), ' ',
-      h('button.link', {type: 'button', onclick: () => way.restart()}, t('factor.back'))),
-  ];
-}
-
-/** Whether a pending sign-in has ended: it lives five minutes. */
-export const late = pending => now() > Date.parse(pending.expires_at);

@@ -3,7 +3,7 @@
 import {call} from './api.js';
 import {dialog} from './dialog.js';
 import {h} from './dom.js';
-import {codeField, field, form, submit} from './form.js';
+import {askFactor} from './factor.js';
 import {me} from './session.js';
 import {t} from './say.js';
 
@@ -18,36 +18,13 @@ export function stepUp() {
 function ask(resolve) {
   let proved = false;
   const d = dialog(t('stepup.title'), {closed: () => resolve(proved)});
-  const show = method => d.body.replaceChildren(...asked(method, show, () => {
-    proved = true;
-    d.close();
-  }));
-  show('totp');
-  d.body.querySelector('input')?.focus();
+  askFactor(d.body, {
+    methods: [...me.user.mfa.methods, 'recovery_code'], text: t('stepup.submit'), title: h('p', t('stepup.why')),
+    options: () => ['/v1/session/step-up/options', {quiet: true}],
+    send: async proof => {
+      Object.assign(me.session, await call('POST', '/v1/session/step-up', {body: proof, quiet: true}));
+      proved = true;
+      d.close();
+    },
+  });
 }
-
-function asked(method, show, done) {
-  const send = async ({code}) => {
-    const answer = await call('POST', '/v1/session/step-up', {body: {method, code: tidy(method, code)}, quiet: true});
-    Object.assign(me.session, answer);
-    done();
-  };
-  const other = method === 'totp' ? 'recovery_code' : 'totp';
-  const choose = h('button.link', {type: 'button', onclick: () => {
-    show(other);
-    document.querySelector('dialog[open]:last-of-type input')?.focus();
-  }}, t('factor.use.' + other));
-  return [h('p.quiet', t('stepup.why')), form({
-    send, own: {bad_attempt: t('factor.wrong.' + method)},
-    children: [factorField(method), h('div.acts', submit(t('stepup.submit')), choose)],
-  })];
-}
-
-/** The field for a factor that is typed. */
-export function factorField(method) {
-  if (method === 'totp') return codeField(t('factor.totp'));
-  return field('code', t('factor.recovery_code'), {autocomplete: 'off', autocapitalize: 'none', spellcheck: 'false', class: 'mono', secret: true, hint: t('factor.recovery_hint')});
-}
-
-/** A code as it is meant: people type spaces where they are shown. */
-export const tidy = (method, code) => method === 'totp' ? code.replace(/\s/g, '') : code.trim();

@@ -1,0 +1,107 @@
+// The record of what was done, searched and read.
+import {all, call, withQuery} from './api.js';
+import {fill, h, icon, row, table} from './dom.js';
+import {explain} from './errors.js';
+import {button, field} from './form.js';
+import {may} from './session.js';
+import {has, t} from './say.js';
+import {when} from './time.js';
+
+const pageSize = 50;
+
+/** The actions to choose from; others are shown as they are called. */
+const actions = [
+  'login.succeeded', 'login.failed', 'step_up.succeeded', 'step_up.failed', 'session.ended', 'mfa.enrolled', 'mfa.removed', 'mfa.reset', 'mfa.counter_went_back',
+  'unlock.opened', 'unlock.extended', 'unlock.closed', 'unlock.revoked', 'unlock.expired', 'pass.issued', 'pass.used', 'gate.bad_attempt',
+  'phone_system.created', 'phone_system.changed', 'phone_system.deleted', 'phone_system.locked', 'gate_key.rotated',
+  'user.invited', 'invitation.accepted', 'partner.created', 'partner.changed', 'operator.invited', 'operator.recovered',
+];
+
+const said = action => has('audit.' + action) ? t('audit.' + action) : action;
+
+/** The view at #audit; what it is narrowed by stands in the address. */
+export async function view({query}) {
+  const page = new Audit(query);
+  await page.begin();
+  return {title: t('audit.title'), node: page.node};
+}
+
+class Audit {
+  constructor(query) {
+    this.query = query;
+    this.names = new Map();
+    this.rows = h('tbody');
+    this.below = h('div');
+    this.table = h('div.scroll', {tabindex: '0', role: 'region', 'aria-label': t('audit.title')}, 
+      table(['when', 'what', 'who', 'system', 'from'].map(name => t('audit.' + name)), this.rows));
+    this.node = h('div');
+  }
+
+  /** Reads the names of what entries are about, then the entries. */
+  async begin() {
+    const systems = may('manage_partners') ? [] : await all('/v1/phone-systems?limit=200', 5);
+    this.names = new Map(systems.map(s => [s.id, s.name]));
+    this.filter = h('form.row3', {method: 'post', onsubmit: event => event.preventDefault(), onchange: () => this.narrow()},
+      field('from', t('audit.since'), {type: 'date', optional: true, value: this.query.get('from') ?? ''}),
+      field('to', t('audit.until'), {type: 'date', optional: true, value: this.query.get('to') ?? ''}),
+      field('action', t('audit.what'), {optional: true, value: this.query.get('action') ?? '', choices: [['', t('audit.everything')], ...actions.map(a => [a, said(a)])]}),
+      systems.length > 0 && field('phone_system', t('audit.system'), {optional: true, value: this.query.get('phone_system') ?? '', choices: [['', t('audit.every_system')], ...systems.map(s => [s.id, s.name])]}));
+    for (const mark of this.filter.querySelectorAll('label .quiet')) mark.remove();
+    fill(this.node, h('div.head', h('div', h('h1', {tabindex: '-1'}, t('audit.title')), h('p.quiet', t('audit.lead')))), this.filter, this.table, this.below);
+    await this.load();
+  }
+
+  narrow() {
+    const chosen = new URLSearchParams([...new FormData(this.filter)].filter(([, value]) => value !== ''));
+    history.replaceState(null, '', '#audit' + (chosen.size > 0 ? '?' + chosen : ''));
+    this.query = chosen;
+    this.load().catch(problem => fill(this.below, h('p.box.bad', {role: 'alert'}, explain(problem))));
+  }
+
+  /** What the API is asked: days are the reader's, and the last one is meant whole. */
+  asked(cursor) {
+    const midnight = (name, days) => {
+      const [y, m, d] = (this.query.get(name) ?? '').split('-').map(Number);
+      return d ? new Date(y, m - 1, d + days).toISOString().replace(/\.\d+Z/, 'Z') : '';
+    };
+    return withQuery('/v1/audit', {
+      from: midnight('from', 0), to: midnight('to', 1), action: this.query.get('action'), phone_system: this.query.get('phone_system'),
+      actor: this.query.get('actor'), limit: pageSize, cursor,
+    });
+  }
+
+  async load(cursor = '') {
+    const asked = this.query;
+    const {items, next} = await call('GET', this.asked(cursor));
+    if (asked !== this.query) return;
+    if (!cursor) fill(this.rows);
+    this.rows.append(...items.map(entry => this.row(entry)));
+    this.table.hidden = this.rows.children.length === 0;
+    fill(this.below, this.table.hidden && !next ? h('div.empty', icon('search'), h('h2', t('audit.none')), h('p.quiet', t('audit.none_how')))
+      : next && h('div.acts', button(t('audit.more'), () => this.load(next))));
+  }
+
+  row(entry) {
+    const failed = entry.outcome === 'failure';
+    const details = Object.entries(entry.details).filter(([name]) => name !== 'actor_email');
+    const name = this.names.get(entry.phone_system_id);
+    return row([
+      when(entry.at),
+      [h('div', failed ? h('span.state.bad', icon('warn'), said(entry.action)) : said(entry.action)),
+        details.length > 0 && h('details.small', h('summary', t('audit.details')), h('dl', details.map(([name, value]) => [h('dt', detailName(name)), h('dd', shown(name, value))])))],
+      who(entry),
+      entry.phone_system_id && (name ? h('a', {href: '#phone-systems/' + entry.phone_system_id}, name) : t('audit.gone')),
+      entry.client_ip && h('code', entry.client_ip)]);
+  }
+}
+
+const detailName = name => has('detail.' + name) ? t('detail.' + name) : name;
+
+/** Times are shown as times; everything else as it was recorded. */
+const shown = (name, value) => /^\d{4}-\d\d-\d\dT[\d:]+Z$/.test(value) ? when(value) : value;
+
+function who(entry) {
+  if (entry.details.actor_email) return entry.details.actor_email;
+  const key = 'actor.' + entry.actor;
+  return has(key) ? t(key) : entry.details.email ?? h('code.small', entry.actor);
+}

@@ -245,7 +245,7 @@ type enrollView struct {
 }
 
 func (f Function) enroll(ctx context.Context, in *enrollInput) (*enrollView, error) {
-	begun, err := f.Desk.Enroll(ctx, in.Body.LoginToken, web.OriginOf(ctx))
+	begun, err := f.Desk.Enroll(ctx, in.Body.LoginToken, in.Body.EnrollmentCode, web.OriginOf(ctx))
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,6 @@
-// Package users is the function for who there is: the operators' partners, and
-// the API keys of partners' programs; users and roles come with their issue. Its
-// routes and nothing else: it guarantees no more than shared/account and
+// Package users is the function for who there is: the operators' partners, their
+// users and roles, and the API keys of their programs. Its routes and nothing
+// else: it guarantees no more than shared/account, shared/session and
 // shared/apikey do, whose methods it calls.
 package users
 
@@ -13,6 +13,7 @@ import (
 	"portcullis.example/shared/apikey"
 	"portcullis.example/shared/ground"
 	"portcullis.example/shared/idempotency"
+	"portcullis.example/shared/session"
 	"portcullis.example/shared/web"
 )
 
@@ -21,11 +22,15 @@ type Function struct {
 	API       *web.API
 	Directory *account.Directory
 	Keys      *apikey.Ring
+	Desk      *session.Desk
 }
+
+// router makes the declaration of a route of this function's.
+type router func(method, path, id, summary string, status int, errs ...int) web.Route
 
 // New makes the function.
 func New(g *ground.Ground, api *web.API) Function {
-	return Function{API: api, Directory: g.Directory, Keys: g.Keys}
+	return Function{API: api, Directory: g.Directory, Desk: g.Desk, Keys: g.Keys}
 }
 
 const partnersPath = "/v1/partners"
@@ -40,6 +45,8 @@ func (f Function) Routes() {
 	web.Register(f.API, route(http.MethodGet, partnersPath+"/{id}", "get-partner", "Read one partner", 0, 403, 404), f.getPartner)
 	web.Register(f.API, route(http.MethodPatch, partnersPath+"/{id}", "change-partner", "Change a partner", 0, 403, 404, 422), f.changePartner)
 	f.apiKeyRoutes()
+	f.peopleRoutes(route)
+	f.roleRoutes(route)
 }
 
 type partnerView struct {

@@ -90,8 +90,10 @@ func (s *spoiler) objects(partner, email string) (map[string]string, *localtest.
 	p := s.Administrator(partner, email)
 	gate := p.PhoneSystem("pbx."+partner+".example", nil)
 	unlock := p.Unlock(p.PhoneSystem("busy."+partner+".example", nil), 600)
+	user := p.Must(http.StatusCreated, "POST", "/v1/users", map[string]any{"email": "spare@" + partner + ".example"})
+	role := p.Must(http.StatusCreated, "POST", "/v1/roles", map[string]any{"name": "x", "permissions": []string{"view_audit"}, "phone_systems": []string{"*"}})
 	key := p.Must(http.StatusCreated, "POST", "/v1/api-keys", map[string]any{"name": "x", "permissions": []any{}})
-	return map[string]string{"/v1/phone-systems": gate.ID, "/v1/unlocks": unlock.Text("id"), "/v1/partners": p.PartnerID, "/v1/api-keys": key.Text("id")}, p
+	return map[string]string{"/v1/users": user.Text("id"), "/v1/roles": role.Text("id"), "/v1/phone-systems": gate.ID, "/v1/unlocks": unlock.Text("id"), "/v1/partners": p.PartnerID, "/v1/api-keys": key.Text("id")}, p
 }
 
 // bodies are what each route takes. None is ever sent unspoiled.
@@ -111,6 +113,10 @@ func (s *spoiler) bodies() map[string]map[string]any {
 		"POST /v1/partners":                    {"name": "x", "administrator_email": "x@y.example", "support_contact": "x"},
 		"PATCH /v1/partners/{id}":              {"name": "x", "support_contact": "x"},
 		"POST /v1/api-keys":                    {"name": "x", "permissions": []any{"view_audit"}, "expires_at": "2030-01-01T00:00:00Z"},
+		"POST /v1/users":                       {"email": "new@acme.example", "name": "x", "administrator": false, "roles": []any{}},
+		"PATCH /v1/users/{id}":                 {"name": "x", "active": true, "administrator": false, "roles": []any{}},
+		"POST /v1/roles":                       {"name": "x", "permissions": []any{"view_audit"}, "phone_systems": []any{"*"}, "max_unlock_seconds": 60},
+		"PATCH /v1/roles/{id}":                 {"name": "x", "permissions": []any{"view_audit"}, "phone_systems": []any{"*"}, "max_unlock_seconds": 60},
 		"POST /v1/phone-systems":               system,
 		"PATCH /v1/phone-systems/{id}":         system,
 		"POST /v1/phone-systems/{id}/gate-key": {"revoke_previous": true},
@@ -236,7 +242,10 @@ func (s *spoiler) spoilFields(op operation, good map[string]any, schema map[stri
 			s.spoilFields(op, nested, field, append(slices.Clone(within), name))
 		}
 	}
-	s.spoil(op, good, append(slices.Clone(within), "administrator"), "unknown", true, invalid)
+	s.spoil(op, good, append(slices.Clone(within), "operator"), "unknown", true, invalid)
+	if properties["administrator"] == nil {
+		s.spoil(op, good, append(slices.Clone(within), "administrator"), "unknown", true, invalid)
+	}
 }
 
 // wrong are values that a field does not take.
@@ -302,7 +311,7 @@ func TestBadPathsAndQueries(t *testing.T) {
 		send("an unknown parameter", s.path(op.path)+"?nonsense=1", invalid)
 		for _, name := range op.query {
 			send("a long "+name, s.path(op.path)+"?"+name+"="+long, invalid)
-			if name == "limit" || name == "from" || name == "to" || name == "cursor" || name == "state" {
+			if name == "limit" || name == "from" || name == "to" || name == "cursor" || name == "state" || name == "active" {
 				for _, value := range []string{"x", "-1", "0.5", "%00", "99999999999999999999"} {
 					send("a wrong "+name, s.path(op.path)+"?"+name+"="+value, invalid)
 				}

@@ -93,6 +93,7 @@ func balance(l *ledger) {
 	l.windows(admin, gate)
 	l.gates(admin, gate)
 	l.partners()
+	l.people(admin)
 	l.lists(admin)
 	l.programs(admin)
 	l.schedules(admin, gate)
@@ -255,6 +256,37 @@ func (l *ledger) partners() {
 	l.costs("GET /v1/partners", func() { op.Must(200, "GET", "/v1/partners", nil) })
 	l.costs("GET /v1/partners/{id}", func() { op.Must(200, "GET", path, nil) })
 	l.costs("PATCH /v1/partners/{id}", func() { op.Must(200, "PATCH", path, map[string]any{"name": "Another"}) })
+}
+
+func (l *ledger) people(admin *localtest.Person) {
+	admin.SignIn()
+	var made, role localtest.Answer
+	l.costs("POST /v1/roles", func() {
+		role = admin.Must(201, "POST", "/v1/roles", map[string]any{"name": "Role", "permissions": []string{"unlock"}, "phone_systems": []string{"*"}, "max_unlock_seconds": 600})
+	})
+	roles := "/v1/roles/" + role.Text("id")
+	l.costs("POST /v1/users", func() {
+		made = admin.Must(201, "POST", "/v1/users", map[string]any{"email": "erin@acme.example", "name": "Erin", "roles": []string{role.Text("id")}})
+	})
+	path := "/v1/users/" + made.Text("id")
+	l.costs("GET /v1/users/{id}", func() { admin.Must(200, "GET", path, nil) })
+	l.costs("POST /v1/users/{id}/invitation", func() { admin.Must(200, "POST", path+"/invitation", nil) })
+	l.costs("PATCH /v1/users/{id}, a name", func() { admin.Must(200, "PATCH", path, map[string]any{"name": "Erin Example"}) })
+	l.costs("PATCH /v1/users/{id}, a role less", func() { admin.Must(200, "PATCH", path, map[string]any{"roles": []string{}}) })
+	l.costs("PATCH /v1/users/{id}, an administrator", func() { admin.Must(200, "PATCH", path, map[string]any{"administrator": true}) })
+	l.costs("DELETE /v1/users/{id}", func() { admin.Must(204, "DELETE", path, nil) })
+	frank := l.User(admin, "frank@acme.example", access.Technician)
+	path = "/v1/users/" + frank.ID
+	frank.Unlock(admin.PhoneSystem("people.acme.example", nil), 600)
+	l.costs("PATCH /v1/users/{id}, inactive, one window", func() { admin.Must(200, "PATCH", path, map[string]any{"active": false}) })
+	l.costs("POST /v1/users/{id}/mfa-reset", func() { admin.Must(200, "POST", path+"/mfa-reset", nil) })
+	l.costs("GET /v1/users", func() { admin.Must(200, "GET", "/v1/users", nil) })
+	l.costs("GET /v1/users?q=", func() { admin.Must(200, "GET", "/v1/users?q=fr", nil) })
+	l.costs("GET /v1/roles", func() { admin.Must(200, "GET", "/v1/roles", nil) })
+	l.costs("GET /v1/roles/{id}", func() { admin.Must(200, "GET", roles, nil) })
+	l.costs("PATCH /v1/roles/{id}, narrowed", func() { admin.Must(200, "PATCH", roles, map[string]any{"max_unlock_seconds": 60}) })
+	l.costs("PATCH /v1/roles/{id}, widened", func() { admin.Must(200, "PATCH", roles, map[string]any{"max_unlock_seconds": 6000}) })
+	l.costs("DELETE /v1/roles/{id}", func() { admin.Must(204, "DELETE", roles, nil) })
 }
 
 func (l *ledger) lists(admin *localtest.Person) {

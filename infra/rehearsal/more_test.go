@@ -186,7 +186,7 @@ func rehearseAgedHints(w *world) {
 // and that one later.
 func rehearseLetters(t *testing.T, w *world) {
 	alice := w.administrator()
-	caller := w.caller(w.partners["acme"])
+	caller := w.caller(w.admins["acme"], w.partners["acme"])
 	_, err := w.ground.Directory.Invite(context.Background(), caller, account.Person{Email: "carol@acme.example", Administrator: true})
 	w.must(err)
 	w.joins("carol@acme.example")

@@ -48,6 +48,7 @@ type world struct {
 	stream    *stream
 	ground    *ground.Ground // for what has no call yet
 	partners  map[string]string
+	admins    map[string]string // the partners' first administrators
 
 	mu    sync.Mutex
 	shown time.Time // what the clock showed
@@ -57,7 +58,7 @@ type world struct {
 
 func newWorld(t testing.TB, c *cloud, binaries string, extra map[string]string) *world {
 	t.Helper()
-	w := &world{t: t, cloud: c, functions: map[string]*function{}, partners: map[string]string{}, file: filepath.Join(t.TempDir(), "clock")}
+	w := &world{t: t, cloud: c, functions: map[string]*function{}, partners: map[string]string{}, admins: map[string]string{}, file: filepath.Join(t.TempDir(), "clock")}
 	w.must(w.set(time.Now()))
 	table, known := extra["Table"]
 	if !known {
@@ -186,8 +187,8 @@ func (w *world) Mail(to string) (string, error) {
 	return found.text, nil
 }
 
-func (w *world) caller(partner string) access.Caller {
-	return access.Caller{UserID: "SCENARIO", PartnerID: partner, Administrator: true, MFAAt: w.Now().Truncate(time.Second)}
+func (w *world) caller(user, partner string) access.Caller {
+	return access.Caller{UserID: user, PartnerID: partner, Administrator: true, MFAAt: w.Now().Truncate(time.Second)}
 }
 
 // Operator has the installer invite.
@@ -201,15 +202,15 @@ func (w *world) Operator(email string) error {
 
 // Partner makes a partner.
 func (w *world) Partner(name, administrator string) error {
-	made, _, err := w.ground.Directory.CreatePartner(context.Background(), w.caller(access.Operators), idempotency.Key{},
+	made, invited, err := w.ground.Directory.CreatePartner(context.Background(), w.caller("SCENARIO", access.Operators), idempotency.Key{},
 		account.Partner{Name: name, SupportContact: "help@" + name + ".example"}, administrator)
-	w.partners[name] = made.ID
+	w.partners[name], w.admins[name] = made.ID, invited.User.ID
 	return err
 }
 
 // Invite invites a user.
 func (w *world) Invite(partner, email string, roles []string) error {
-	_, err := w.ground.Directory.Invite(context.Background(), w.caller(w.partners[partner]), account.Person{Email: email, Roles: roles})
+	_, err := w.ground.Directory.Invite(context.Background(), w.caller(w.admins[partner], w.partners[partner]), account.Person{Email: email, Roles: roles})
 	return err
 }
 

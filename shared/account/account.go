@@ -9,9 +9,7 @@ import (
 	"context"
 	"errors"
 	"io"
-	"iter"
 	"net/mail"
-	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -19,7 +17,6 @@ import (
 	"golang.org/x/text/cases"
 	"golang.org/x/text/unicode/norm"
 
-	"portcullis.example/shared/access"
 	"portcullis.example/shared/account/password"
 	"portcullis.example/shared/audit"
 	outbox "portcullis.example/shared/mail"
@@ -37,6 +34,9 @@ var (
 	// ErrEmail says that a text is no e-mail address.
 	ErrEmail = errors.New("this is no e-mail address")
 )
+
+// longestAddress is how many bytes an address has at most.
+const longestAddress = 254
 
 // InvitationKept is how long an invitation works.
 const InvitationKept = 72 * time.Hour
@@ -75,7 +75,13 @@ func UserKey(id string) table.Key { return table.Key{Partition: "user#" + id, So
 // SessionsEnded, which does not.
 func (u User) SessionEpoch() int64 { return u.Epoch + u.SessionsEnded }
 
-// Write is the write of the record on a condition.
+// FactorsKey is where what the user proves a second factor with stands.
+func FactorsKey(id string) table.Key {
+	return table.Key{Partition: UserKey(id).Partition, Sort: "factors"}
+}
+
+// Write is the write of the record on a condition; see Writes where the change
+// shows in lists.
 func (u User) Write(cond table.Cond) (table.Write, error) {
 	item, err := table.Encode(UserKey(u.ID), "user", u)
 	return table.Put(item, cond), err
@@ -94,11 +100,6 @@ func PartnerKey(id string) table.Key {
 	return table.Key{Partition: "partner#" + id, Sort: "partner"}
 }
 
-// RoleKey is where a role stands.
-func RoleKey(partner, id string) table.Key {
-	return table.Key{Partition: "roles#" + partner, Sort: id}
-}
-
 // EmailKey is where the claim on a normalised address stands.
 func EmailKey(normalised string) table.Key {
 	return table.Key{Partition: "email#" + normalised, Sort: "claim"}
@@ -107,11 +108,6 @@ func EmailKey(normalised string) table.Key {
 // Claim is the claim on an e-mail address: whom it signs in.
 type Claim struct {
 	UserID string `json:"user_id"`
-}
-
-// administratorKey lists a partner's administrators, for mail to all of them.
-func administratorKey(partner, user string) table.Key {
-	return table.Key{Partition: "administrators#" + partner, Sort: user}
 }
 
 // NormaliseEmail is the one spelling under which an address is claimed and
@@ -131,7 +127,7 @@ func NormaliseEmail(text string) string {
 // CheckEmail answers the normalised address, or ErrEmail.
 func CheckEmail(text string) (string, error) {
 	email := NormaliseEmail(text)
-	if len(email) > 254 || strings.ContainsFunc(email, func(r rune) bool {
+	if len(email) > longestAddress || strings.ContainsFunc(email, func(r rune) bool {
 		return unicode.IsControl(r) || unicode.IsSpace(r) || r == unicode.ReplacementChar
 	}) {
 		return "", ErrEmail
@@ -158,6 +154,9 @@ type Directory struct {
 	// RestoredAt is when the store was last restored from a backup; zero: never.
 	// Invitations from before may have been spent since.
 	RestoredAt time.Time
+	// Systems tells whether the partner has all of some phone systems, at most
+	// table.MaxBatch.
+	Systems func(ctx context.Context, partner string, ids []string) (bool, error)
 	// Windows tells the ends of the unlock windows that a change here closes.
 	Windows Windows
 }
@@ -175,47 +174,6 @@ func (d *Directory) User(ctx context.Context, id string) (User, table.Rev, error
 	return user, item.Rev, err
 }
 
-// Roles reads the roles of a user that exist. An administrator needs none: for
-// one there is no read.
-func (d *Directory) Roles(ctx context.Context, user User) ([]access.Role, error) {
-	if user.Administrator || len(user.Roles) == 0 {
-		return []access.Role{}, nil
-	}
-	keys := make([]table.Key, 0, len(user.Roles))
-	for _, id := range user.Roles {
-		keys = append(keys, RoleKey(user.PartnerID, id))
-	}
-	var roles []access.Role
-	for some := range slices.Chunk(keys, table.MaxBatch) {
-		items, err := d.Journal.Table.GetAll(ctx, some...)
-		if err != nil {
-			return nil, err
-		}
-		read, err := ReadRoles(items)
-		if err != nil {
-			return nil, err
-		}
-		roles = append(roles, read...)
-	}
-	return roles, nil
-}
-
-// ReadRoles decodes the roles that exist from items as GetAll found them.
-func ReadRoles(items []table.Item) ([]access.Role, error) {
-	var roles []access.Role
-	for _, item := range items {
-		if !item.Exists() {
-			continue
-		}
-		role, err := table.Decode[access.Role](item)
-		if err != nil {
-			return nil, err
-		}
-		roles = append(roles, role)
-	}
-	return roles, nil
-}
-
 // Partner reads one partner, or ErrNotFound.
 func (d *Directory) Partner(ctx context.Context, id string) (Partner, error) {
 	item, err := d.Journal.Table.Get(ctx, PartnerKey(id))
@@ -226,33 +184,4 @@ func (d *Directory) Partner(ctx context.Context, id string) (Partner, error) {
 		return Partner{}, err
 	}
 	return table.Decode[Partner](item)
-}
-
-// AdministratorEmails lists where mail to a partner's administrators goes.
-func (d *Directory) AdministratorEmails(ctx context.Context, partner string) (emails []string, err error) {
-	for _, email := range d.administrators(ctx, partner, &err) {
-		emails = append(emails, email)
-	}
-	return emails, err
-}
-
-// administrators yields a partner's by user, with their addresses. It ends with
-// the first error, which is put into failed.
-func (d *Directory) administrators(ctx context.Context, partner string, failed *error) iter.Seq2[string, string] {
-	*failed = nil
-	return func(yield func(user, email string) bool) {
-		for item, err := range d.Journal.Table.List(ctx, table.Range{Partition: administratorKey(partner, "x").Partition}) {
-			var entry struct {
-				Email string `json:"email"`
-			}
-			if err == nil {
-				entry, err = table.Decode[struct {
-					Email string `json:"email"`
-				}](item)
-			}
-			if *failed = err; err != nil || !yield(item.Sort, entry.Email) {
-				return
-			}
-		}
-	}
 }

@@ -3,6 +3,7 @@ package account
 import (
 	"context"
 
+	"portcullis.example/shared/access"
 	"portcullis.example/shared/audit"
 	"portcullis.example/shared/table"
 )
@@ -15,6 +16,13 @@ type Windows interface {
 	// transaction that raises the epoch: from then on these windows are dead,
 	// and the auditor tells their ends if nobody else does.
 	ClosingUser(user User, by string, cause audit.Action) (table.Item, error)
+	// ClosingGrants makes the task of telling the end of the windows of a user that
+	// rest on what the record given does not have any more: a role, or the
+	// administrator flag.
+	ClosingGrants(user User, by string, cause audit.Action) (table.Item, error)
+	// ClosingRole makes the task of telling the end of the windows of a partner that
+	// rest on a role and that it does not grant any more as given.
+	ClosingRole(partner string, left access.Role, by string, cause audit.Action) (table.Item, error)
 	// Follow tells the ends that a committed task names, now. What it can't tell
 	// it logs, and the auditor will.
 	Follow(ctx context.Context, task table.Item)

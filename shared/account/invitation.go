@@ -31,34 +31,6 @@ type Invited struct {
 	Link string `json:"-"`
 }
 
-// Person is who is to be invited.
-type Person struct {
-	Email         string
-	Name          string
-	Administrator bool
-	Roles         []string
-}
-
-// Invite adds a user to the caller's partner and mails the invitation. It tells
-// nothing about whether the address is in use elsewhere: its owner alone is
-// told, by mail. Errors: access.ErrForbidden, access.ErrNotFresh, ErrEmail.
-// Granting the administrator flag takes an administrator.
-func (d *Directory) Invite(ctx context.Context, caller access.Caller, p Person) (Invited, error) {
-	switch {
-	case !caller.HasEverywhere(access.ManageUsers) || !caller.Administrator && (p.Administrator || len(p.Roles) > 0):
-		return Invited{}, access.ErrForbidden
-	}
-	if err := caller.Fresh(d.Journal.Second()); err != nil {
-		return Invited{}, err
-	}
-	invited, writes, err := d.invite(ctx, caller.PartnerID, p)
-	if err != nil {
-		return Invited{}, err
-	}
-	entry := audit.By(caller, audit.UserInvited, invited.User.ID).With("email", invited.User.Email)
-	return invited, d.Journal.Commit(ctx, writes, entry)
-}
-
 // CreatePartner makes a partner with its first administrator, who is invited.
 // Operators only, with fresh MFA. Errors: access.ErrForbidden,
 // access.ErrNotFresh, *input.Error, idempotency.ErrReused.
@@ -161,7 +133,8 @@ func (d *Directory) reinviteOperator(ctx context.Context, id, address string) (I
 	return Invited{User: user, Link: link}, true, d.Journal.Commit(ctx, append(letter, write), operatorInvited(user))
 }
 
-// invite makes the writes of a new user's record and invitation.
+// invite makes the writes of a new user's record, which come first, and of the
+// invitation. Errors: ErrEmail.
 func (d *Directory) invite(ctx context.Context, partner string, p Person) (Invited, []table.Write, error) {
 	email, err := CheckEmail(p.Email)
 	if err != nil {
@@ -172,13 +145,13 @@ func (d *Directory) invite(ctx context.Context, partner string, p Person) (Invit
 		return Invited{}, nil, err
 	}
 	now := d.Journal.Second()
-	user := User{ID: id, PartnerID: partner, Email: email, Name: strings.TrimSpace(p.Name), Active: true, Administrator: p.Administrator, Roles: p.Roles, InvitedAt: now}
-	write, err := user.Write(table.Absent())
+	user := User{ID: id, PartnerID: partner, Email: email, Name: p.Name, Active: true, Administrator: p.Administrator, Roles: p.Roles, InvitedAt: now}
+	writes, err := user.Writes(table.Absent(), User{})
 	if err != nil {
 		return Invited{}, nil, err
 	}
 	link, letter, err := d.invitation(ctx, user, now)
-	return Invited{User: user, Link: link}, append(letter, write), err
+	return Invited{User: user, Link: link}, append(writes, letter...), err
 }
 
 // invitation makes the token and the mail: to an address that signs in
@@ -254,6 +227,7 @@ func (d *Directory) Accept(ctx context.Context, a Acceptance, then func(User) ([
 	if err != nil {
 		return User{}, err
 	}
+	old := user
 	if name := strings.TrimSpace(a.Name); name != "" {
 		user.Name = name
 	}
@@ -266,7 +240,7 @@ func (d *Directory) Accept(ctx context.Context, a Acceptance, then func(User) ([
 		return User{}, err
 	}
 	user.JoinedAt = d.Journal.Second()
-	writes, err := acceptance(user, read)
+	writes, err := acceptance(old, user, read)
 	if err != nil {
 		return User{}, err
 	}
@@ -314,19 +288,17 @@ func (d *Directory) invited(ctx context.Context, id string, hash token.Hash) (Us
 // an address of somebody else's.
 const claimIndex = 2
 
-func acceptance(user User, read []table.Item) ([]table.Write, error) {
+func acceptance(old, user User, read []table.Item) ([]table.Write, error) {
 	claim, err := table.Encode(EmailKey(user.Email), "email", Claim{UserID: user.ID})
 	if err != nil {
 		return nil, err
 	}
-	write, err := user.Write(table.Is(read[0].Rev))
-	writes := []table.Write{write, table.Delete(read[1].Key, table.Is(read[1].Rev)), table.Put(claim, table.Absent())}
-	if err != nil || !user.Administrator {
-		return writes, err
+	writes, err := user.Writes(table.Is(read[0].Rev), old)
+	if err != nil {
+		return nil, err
 	}
-	// Not before: an address that nobody has confirmed gets no mail about others.
-	item, err := table.Encode(administratorKey(user.PartnerID, user.ID), "administrator", map[string]string{"email": user.Email})
-	return append(writes, table.Put(item, table.Always())), err
+	spent := []table.Write{writes[0], table.Delete(read[1].Key, table.Is(read[1].Rev)), table.Put(claim, table.Absent())}
+	return append(spent, writes[1:]...), nil
 }
 
 // hash refuses a password that is near what is known of the user. Judging takes a

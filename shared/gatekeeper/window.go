@@ -40,7 +40,9 @@ func (k *Keeper) windowOf(items []table.Item, holder unlock.Holder) (window, err
 		}
 		w.user = *user
 	}
-	if holder.Role != "" && items[2].Exists() {
+	if builtIn, ok := access.BuiltInRole(holder.Role); ok {
+		w.role = builtIn
+	} else if holder.Role != "" && items[2].Exists() {
 		role, err := k.roles.of(items[2])
 		if err != nil {
 			return w, err

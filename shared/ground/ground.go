@@ -69,10 +69,11 @@ func New(o Options) *Ground {
 	journal := &audit.Journal{Table: o.Table, Now: o.Now, IDs: ids}
 	outbox := &mail.Outbox{Table: o.Table, Sealer: o.Sealer, IDs: ids, Now: o.Now, BaseURL: o.BaseURL}
 	notices := &notice.Writer{Outbox: outbox}
+	registry := &phonesystem.Registry{Journal: journal, Outbox: outbox, Random: o.Random}
 	book := &unlock.Book{Journal: journal, Random: o.Random, RestoredAt: o.RestoredAt}
 	directory := &account.Directory{
 		Journal: journal, Outbox: outbox, Hasher: o.Hasher, Passwords: password.NewPolicy(), Random: o.Random, BaseURL: o.BaseURL, RestoredAt: o.RestoredAt,
-		Windows: windows{book, o.Log},
+		Systems: registry.All, Windows: windows{book, o.Log},
 	}
 	return &Ground{
 		Options: o, IDs: ids, Journal: journal, Outbox: outbox, Notices: notices, Directory: directory,
@@ -82,7 +83,7 @@ func New(o Options) *Ground {
 			Notices: notices, Random: o.Random, Lifetimes: o.Sessions, RestoredAt: o.RestoredAt,
 		},
 		Keys:     &apikey.Ring{Journal: journal, Outbox: outbox, Random: o.Random, RestoredAt: o.RestoredAt},
-		Registry: &phonesystem.Registry{Journal: journal, Outbox: outbox, Random: o.Random},
+		Registry: registry,
 		Book:     book,
 	}
 }

@@ -60,6 +60,8 @@ type Factors struct {
 	Recovery []token.Hash `json:"recovery,omitempty"`
 	// RecoveryAt is when they were made.
 	RecoveryAt time.Time `json:"recovery_at,omitzero"`
+	// Code is what enrolling anew takes after a reset; nil: no code.
+	Code *EnrollmentCode `json:"code,omitempty"`
 	// Passkeys are at most MaxPasskeys, in the order they were enrolled.
 	Passkeys []Passkey `json:"passkeys,omitempty"`
 }
@@ -81,7 +83,7 @@ type Authenticator struct {
 
 // Key is where a user's factors stand. The item never expires.
 func Key(user string) table.Key {
-	return table.Key{Partition: account.UserKey(user).Partition, Sort: "factors"}
+	return account.FactorsKey(user)
 }
 
 // Read decodes the factors from an item as GetAll found it; absent is none.
@@ -241,7 +243,7 @@ func (k Keeper) Confirm(ctx context.Context, user string, f Factors, sealed []by
 	if f, err = k.risen(f).accept(secret, code, now); err != nil {
 		return f, nil, err
 	}
-	f.TOTP = &Authenticator{Sealed: sealed, EnrolledAt: now}
+	f.TOTP, f.Code = &Authenticator{Sealed: sealed, EnrolledAt: now}, nil
 	return k.RenewRecovery(f, now)
 }
 
@@ -261,24 +263,35 @@ var recoveryEncoding = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").Wi
 func (k Keeper) recoveryCodes() ([]string, error) {
 	codes := make([]string, recoveryCodes)
 	for i := range codes {
-		raw := make([]byte, recoveryBytes)
-		if _, err := io.ReadFull(k.Random, raw); err != nil {
-			return nil, fmt.Errorf("mfa: %w", err)
+		var err error
+		if codes[i], err = k.code(); err != nil {
+			return nil, err
 		}
-		var groups []string
-		for group := range slices.Chunk([]byte(recoveryEncoding.EncodeToString(raw)), 4) {
-			groups = append(groups, string(group))
-		}
-		codes[i] = strings.Join(groups, "-")
 	}
 	return codes, nil
 }
 
-// recoveryHash hashes what a person typed in the one spelling that counts:
+// code makes a code that people read to each other and type in.
+func (k Keeper) code() (string, error) {
+	raw := make([]byte, recoveryBytes)
+	if _, err := io.ReadFull(k.Random, raw); err != nil {
+		return "", fmt.Errorf("mfa: %w", err)
+	}
+	var groups []string
+	for group := range slices.Chunk([]byte(recoveryEncoding.EncodeToString(raw)), 4) {
+		groups = append(groups, string(group))
+	}
+	return strings.Join(groups, "-"), nil
+}
+
+// plainCode is the one spelling of a code that counts, whatever a person typed:
 // without case, spaces and hyphens, and with the digits that base32 does not
 // have read as the letters they look like.
+func plainCode(code string) string {
+	return strings.NewReplacer("-", "", " ", "", "0", "o", "1", "l", "8", "b").Replace(strings.ToLower(code))
+}
+
 func recoveryHash(code string) token.Hash {
-	plain := strings.NewReplacer("-", "", " ", "", "0", "o", "1", "l", "8", "b").Replace(strings.ToLower(code))
-	sum := sha256.Sum256([]byte("recovery\n" + plain))
+	sum := sha256.Sum256([]byte("recovery\n" + plainCode(code)))
 	return token.Hash(hex.EncodeToString(sum[:]))
 }

@@ -271,6 +271,29 @@ func Read(item table.Item, caller access.Caller) (PhoneSystem, error) {
 	return system, nil
 }
 
+// All tells whether a partner has all of some phone systems, at most
+// table.MaxBatch.
+func (r *Registry) All(ctx context.Context, partner string, ids []string) (bool, error) {
+	keys := make([]table.Key, len(ids))
+	for i, id := range ids {
+		keys[i] = Key(id)
+	}
+	items, err := r.Journal.Table.GetAll(ctx, keys...)
+	if err != nil {
+		return false, err
+	}
+	for _, item := range items {
+		if !item.Exists() {
+			return false, nil
+		}
+		system, err := table.Decode[PhoneSystem](item)
+		if err != nil || system.PartnerID != partner {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
 // Filter narrows List; empty fields admit everything. Text is looked for in
 // name, host and customer, without case.
 type Filter struct{ Customer, Text string }

@@ -41,10 +41,16 @@ func (d *Desk) SecondFactor(ctx context.Context, secret string, proof mfa.Proof,
 	})
 }
 
-// Enroll begins an enrolment for somebody who has no second factor. Errors:
-// ErrBadAttempt, mfa.ErrEnrolled, from.Foreign.
-func (d *Desk) Enroll(ctx context.Context, secret string, from Origin) (mfa.Enrollment, error) {
+// Enroll begins an enrolment for somebody who has no second factor. After a
+// factor reset it takes the code of the reset, and an attempt at it counts.
+// Errors: ErrBadAttempt, mfa.ErrEnrolled, mfa.ErrCodeNeeded, attempt.ErrLocked,
+// from.Foreign.
+func (d *Desk) Enroll(ctx context.Context, secret, code string, from Origin) (mfa.Enrollment, error) {
 	s, err := d.begin(ctx, secret, attempt.Enrollment, from)
+	if err != nil {
+		return mfa.Enrollment{}, err
+	}
+	counted, err := d.checkCode(ctx, s, code)
 	if err != nil {
 		return mfa.Enrollment{}, err
 	}
@@ -57,11 +63,28 @@ func (d *Desk) Enroll(ctx context.Context, secret string, from Origin) (mfa.Enro
 	if err != nil {
 		return mfa.Enrollment{}, err
 	}
-	err = d.Journal.Table.Apply(ctx, write)
+	err = d.Journal.Table.Apply(ctx, append(counted, write)...)
 	if errors.Is(err, table.ErrConflict) {
 		return mfa.Enrollment{}, ErrBadAttempt
 	}
 	return enrollment, err
+}
+
+// checkCode judges the code of a factor reset, and answers the writes that take
+// back the attempt which was reserved for it.
+func (d *Desk) checkCode(ctx context.Context, s pendingState, code string) ([]table.Write, error) {
+	if s.factors.Code == nil || code == "" {
+		return nil, d.Factors.MayEnroll(s.factors, code, s.tally.At)
+	}
+	t := trial{Attempt: s.tally.Attempt, factor: attempt.Enrollment}
+	var err error
+	if t.locks, err = d.Guard.Reserve(ctx, t.Attempt, s.tally.read); err != nil {
+		return nil, err
+	}
+	if err := d.Factors.MayEnroll(s.factors, code, s.tally.At); err != nil {
+		return nil, d.refused(ctx, s, t, err)
+	}
+	return t.GiveBack(), nil
 }
 
 // ConfirmEnrollment enrols the authenticator and completes the sign-in. Errors:
@@ -208,10 +231,11 @@ func (d *Desk) signIn(ctx context.Context, s pendingState, reserved attempt.Atte
 	if err != nil {
 		return SignedIn{}, err
 	}
+	before := s.user
 	s.user.LastLoginAt, s.user.Methods = s.tally.At, methodsOf(factors)
 	done.Left = d.left(done.Session.Method, factors)
 	done.User = s.user
-	userWrite, err := s.user.Write(table.Is(s.items[0].Rev))
+	userWrites, err := s.user.Writes(table.Is(s.items[0].Rev), before)
 	if err != nil {
 		return SignedIn{}, err
 	}
@@ -219,7 +243,7 @@ func (d *Desk) signIn(ctx context.Context, s pendingState, reserved attempt.Atte
 	if err != nil {
 		return SignedIn{}, err
 	}
-	writes := append(reserved.GiveBack(), userWrite, factorWrite, sessionWrite, table.Delete(s.items[1].Key, table.Is(s.items[1].Rev)))
+	writes := append(append(reserved.GiveBack(), userWrites...), factorWrite, sessionWrite, table.Delete(s.items[1].Key, table.Is(s.items[1].Rev)))
 	if !s.tally.known {
 		device, write, err := d.newDevice(s.user.ID)
 		if err != nil {
@@ -244,16 +268,6 @@ func signInEntries(user account.User, done SignedIn, client netip.Addr, enrollin
 	enrolled := entry
 	enrolled.Action, enrolled.Subject = audit.MFAEnrolled, user.ID
 	return []audit.Entry{enrolled, entry}
-}
-
-func (d *Desk) newDevice(user string) (string, table.Write, error) {
-	secret, err := token.New(d.Random, token.Device, user)
-	if err != nil {
-		return "", table.Write{}, err
-	}
-	item, err := table.Encode(deviceKey(user, token.HashOf(secret)), "device", struct{}{})
-	item.Expires = d.Journal.Second().Add(deviceKept)
-	return secret, table.Put(item, table.Absent()), err
 }
 
 // SteppedUp is a second factor verified again. Token is empty where the level

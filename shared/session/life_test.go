@@ -134,7 +134,7 @@ func TestAttack22SessionsThatSurvive(t *testing.T) {
 	}
 	t.Run("a role narrowed", func(t *testing.T) {
 		s := newScene(t)
-		role := access.Role{ID: "TECHNICIAN", Permissions: access.Permissions(), PhoneSystems: []string{"*"}, MaxUnlockSeconds: 600}
+		role := access.Role{ID: "EVERYTHING", Permissions: access.Permissions(), PhoneSystems: []string{"*"}, MaxUnlockSeconds: 600}
 		s.Role(s.alice.PartnerID, role)
 		bob := s.User(s.alice, "bob@acme.example", role.ID)
 		bob.Must(http.StatusOK, "GET", "/v1/audit", nil)

@@ -163,7 +163,7 @@ func TestAttack18InvitationUsedAgain(t *testing.T) {
 	})
 	t.Run("two of one address in parallel", func(t *testing.T) {
 		s := newScene(t)
-		tokens := []string{invite(s), invite(s)}
+		tokens := []string{invite(s), tokenOf(s.Invite(s.Administrator("other", "carol@other.example"), "bob@acme.example").Link)}
 		got := s.Together(2, func(i int) localtest.Request { return acceptRequest(tokens[i]) })
 		if got[http.StatusOK] != 1 || got[http.StatusConflict] != 1 {
 			t.Errorf("two acceptances: %v", got)

@@ -245,8 +245,9 @@ func (d *Desk) changeFactors(ctx context.Context, id Identity, l living, factors
 	if err != nil {
 		return err
 	}
+	before := l.user
 	l.user.Methods = methodsOf(factors)
-	userWrite, err := l.user.Write(table.Is(l.items[1].Rev))
+	userWrites, err := l.user.Writes(table.Is(l.items[1].Rev), before)
 	if err != nil {
 		return err
 	}
@@ -254,7 +255,7 @@ func (d *Desk) changeFactors(ctx context.Context, id Identity, l living, factors
 	if err != nil {
 		return err
 	}
-	return d.Journal.Commit(ctx, append(writes, factorWrite, userWrite, letter), told.entry)
+	return d.Journal.Commit(ctx, append(append(writes, factorWrite, letter), userWrites...), told.entry)
 }
 
 func passkeyEntry(id Identity, action audit.Action, p mfa.Passkey) audit.Entry {

@@ -32,6 +32,6 @@ func (d *Desk) withoutFactors(ctx context.Context, user account.User) ([]table.W
 	if err != nil {
 		return nil, err
 	}
-	write, err := mfa.Factors{LastStep: factors.LastStep}.Write(user.ID, items[0].Rev)
+	write, err := factors.Cleared().Write(user.ID, items[0].Rev)
 	return []table.Write{write}, err
 }

@@ -95,7 +95,7 @@ func Parse(secret string, kind Kind, n int) (ids []string, hash Hash, err error)
 		return nil, "", ErrMalformed
 	}
 	for _, id := range ids {
-		if len(id) < 1 || len(id) > maxID || !isID(id) {
+		if !Shaped(id) {
 			return nil, "", ErrMalformed
 		}
 	}
@@ -170,6 +170,10 @@ func FirstID(t time.Time) string {
 	}
 	return id.String()
 }
+
+// Shaped tells whether a text from outside may stand in a key and in a secret as
+// an id: digits and capitals, of any length that New takes.
+func Shaped(id string) bool { return len(id) >= 1 && len(id) <= maxID && isID(id) }
 
 // ValidID tells whether a text from outside has the shape of an identifier, so
 // that it may stand in a key.

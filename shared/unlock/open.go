@@ -61,28 +61,24 @@ func (b *Book) open(ctx context.Context, caller access.Caller, req Request, reco
 	}
 	req.Reason, req.Reference = strings.TrimSpace(req.Reason), strings.TrimSpace(req.Reference)
 	network := attempt.Network(caller.Client)
-	items, err := b.Journal.Table.GetAll(ctx, phonesystem.Key(req.PhoneSystemID), account.UserKey(caller.UserID),
+	r, err := b.readRests(ctx, caller, phonesystem.Key(req.PhoneSystemID), account.UserKey(caller.UserID),
 		LeaseKey(caller.PartnerID, req.PhoneSystemID, caller.UserID), AddressKey(req.PhoneSystemID, network))
 	if err != nil {
 		return Opened{}, err
 	}
-	r, err := readRests(caller, items)
+	u, err := b.judge(r, req)
 	if err != nil {
 		return Opened{}, err
 	}
-	u, err := b.judge(caller, r, req)
-	if err != nil {
-		return Opened{}, err
+	if r.items[2].Exists() {
+		return Opened{}, b.standing(ctx, r)
 	}
-	if items[2].Exists() {
-		return Opened{}, b.standing(ctx, caller, r)
-	}
-	return b.commitOpen(ctx, caller, r, u, network, record)
+	return b.commitOpen(ctx, r, u, network, record)
 }
 
 // judge makes the record of the window asked for, if it may be opened.
-func (b *Book) judge(caller access.Caller, r rests, req Request) (Unlock, error) {
-	now := b.Journal.Second()
+func (b *Book) judge(r rests, req Request) (Unlock, error) {
+	caller, now := r.caller, b.Journal.Second()
 	grant, err := caller.UnlockGrant(r.system.ID)
 	if err != nil {
 		return Unlock{}, err
@@ -140,11 +136,11 @@ func (r Request) check(policy phonesystem.Policy) error {
 
 // standing answers for a lease that stands already: an open window, or one that
 // the gate lets nobody through any more, which is first told its end.
-func (b *Book) standing(ctx context.Context, caller access.Caller, r rests) error {
-	if !r.lease.OpenedAt.Before(b.RestoredAt) && r.lease.stands(caller, r.system, b.Journal.Second()) {
+func (b *Book) standing(ctx context.Context, r rests) error {
+	if !r.lease.OpenedAt.Before(b.RestoredAt) && r.lease.stands(r.caller, r.system, b.Journal.Second()) {
 		return &AlreadyUnlockedError{UnlockID: r.lease.UnlockID}
 	}
-	_, _, err := b.end(ctx, caller.PartnerID, r.lease.UnlockID, func(ctx context.Context, u Unlock) (ending, bool, error) {
+	_, _, err := b.end(ctx, r.caller.PartnerID, r.lease.UnlockID, func(ctx context.Context, u Unlock) (ending, bool, error) {
 		how, err := b.passed(ctx, u)
 		if how.end == Expired && u.Open(b.Journal.Second()) {
 			how = ending{end: Revoked, by: audit.System} // what granted it was narrowed
@@ -164,7 +160,7 @@ func (l Lease) stands(caller access.Caller, system phonesystem.PhoneSystem, now 
 	return err == nil && !l.Dead(system.Epoch, caller.Epoch) && now.Before(l.OpenedAt.Add(time.Duration(limit)*time.Second))
 }
 
-func (b *Book) commitOpen(ctx context.Context, caller access.Caller, r rests, u Unlock, network string, record func(Opened) ([]table.Write, error)) (Opened, error) {
+func (b *Book) commitOpen(ctx context.Context, r rests, u Unlock, network string, record func(Opened) ([]table.Write, error)) (Opened, error) {
 	opened := Opened{Unlock: u, PassURL: r.system.URL(PassPath)}
 	var ticket table.Write
 	var err error
@@ -172,7 +168,7 @@ func (b *Book) commitOpen(ctx context.Context, caller access.Caller, r rests, u 
 		return Opened{}, err
 	}
 	lease := Lease{UnlockID: u.ID, PartnerID: u.PartnerID, OpenedAt: u.OpenedAt, ExpiresAt: u.ExpiresAt, Role: u.Role, SystemEpoch: u.SystemEpoch, UserEpoch: u.UserEpoch}
-	writes := append(r.checks(), ticket)
+	writes := append(r.checks(u.Role), ticket)
 	if u.Binding.ByAddress() && !u.Binding.ByPass() {
 		lease.bind(network)
 		bound, err := BindAddress(r.items[3], Holder{UserID: u.UserID, Role: u.Role}, u.ExpiresAt)
@@ -194,7 +190,7 @@ func (b *Book) commitOpen(ctx context.Context, caller access.Caller, r rests, u 
 		return Opened{}, err
 	}
 	writes = append(append(writes, leaseWrite, recordWrite), recorded...)
-	return opened, b.Journal.Commit(ctx, writes, entry(caller, audit.UnlockOpened, u).With("binding", string(u.Binding)))
+	return opened, b.Journal.Commit(ctx, writes, entry(r.caller, audit.UnlockOpened, u).With("binding", string(u.Binding)))
 }
 
 // Extend makes a window of the caller's longer, counted from its present end,
@@ -227,7 +223,7 @@ func (b *Book) extend(ctx context.Context, caller access.Caller, id string, seco
 	if u.ExtensionsLeft <= 0 {
 		return Opened{}, ErrNoExtension
 	}
-	limit, err := extensible(caller, r.system, u)
+	limit, err := extensible(r.caller, r.system, u)
 	if err != nil {
 		return Opened{}, err
 	}
@@ -241,7 +237,7 @@ func (b *Book) extend(ctx context.Context, caller access.Caller, id string, seco
 	if extended.Ticket, ticket, err = b.ticket(u); err != nil {
 		return Opened{}, err
 	}
-	return extended, b.commitExtend(ctx, caller, r, u, rev, ticket)
+	return extended, b.commitExtend(ctx, r, u, rev, ticket)
 }
 
 // extensible is how many seconds may still be added.
@@ -267,7 +263,7 @@ func permitted(caller access.Caller, system phonesystem.PhoneSystem, granted str
 	return longest(system.Policy, access.Grant{Role: role.ID, Longest: role.MaxUnlockSeconds})
 }
 
-func (b *Book) commitExtend(ctx context.Context, caller access.Caller, r rests, u Unlock, rev table.Rev, ticket table.Write) error {
+func (b *Book) commitExtend(ctx context.Context, r rests, u Unlock, rev table.Rev, ticket table.Write) error {
 	r.lease.ExpiresAt = u.ExpiresAt
 	leaseWrite, err := r.lease.Write(r.items[2].Key, table.Is(r.items[2].Rev))
 	if err != nil {
@@ -277,12 +273,12 @@ func (b *Book) commitExtend(ctx context.Context, caller access.Caller, r rests, 
 	if err != nil {
 		return err
 	}
-	writes := append(r.checks(), leaseWrite, recordWrite, ticket)
+	writes := append(r.checks(u.Role), leaseWrite, recordWrite, ticket)
 	addresses, err := b.prolong(ctx, r, u)
 	if err != nil {
 		return err
 	}
-	return b.Journal.Commit(ctx, append(writes, addresses...), entry(caller, audit.UnlockExtended, u))
+	return b.Journal.Commit(ctx, append(writes, addresses...), entry(r.caller, audit.UnlockExtended, u))
 }
 
 // prolong keeps the bound sources findable until the new end, by the binding
@@ -345,11 +341,7 @@ func (b *Book) living(ctx context.Context, caller access.Caller, u Unlock) (rest
 	if !u.Open(b.Journal.Second()) || u.OpenedAt.Before(b.RestoredAt) {
 		return rests{}, ErrEnded
 	}
-	items, err := b.Journal.Table.GetAll(ctx, phonesystem.Key(u.PhoneSystemID), account.UserKey(u.UserID), LeaseKey(u.PartnerID, u.PhoneSystemID, u.UserID))
-	if err != nil {
-		return rests{}, err
-	}
-	r, err := readRests(caller, items)
+	r, err := b.readRests(ctx, caller, phonesystem.Key(u.PhoneSystemID), account.UserKey(u.UserID), LeaseKey(u.PartnerID, u.PhoneSystemID, u.UserID))
 	switch {
 	case err != nil:
 		return r, err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"slices"
 	"strings"
 	"time"
 
@@ -18,38 +19,56 @@ import (
 // RevocationKind is the kind of what Revoke still has to do, for table.Due.
 const RevocationKind = "revocation"
 
-// revocation is a closing of many windows that an epoch has decided already:
-// the entries of the single windows follow, whatever crashes in between.
+// revocation is a closing of many windows that a change has decided already: the
+// entries of the single windows follow, whatever crashes in between.
 type revocation struct {
 	PartnerID string `json:"partner_id"`
-	// PhoneSystemID or UserID says whose windows.
-	PhoneSystemID string `json:"phone_system_id,omitempty"`
-	UserID        string `json:"user_id,omitempty"`
+	// Exactly one of these says whose windows: those on a phone system, those of a
+	// user, or those that a role granted.
+	PhoneSystemID string       `json:"phone_system_id,omitempty"`
+	UserID        string       `json:"user_id,omitempty"`
+	Role          *access.Role `json:"role,omitempty"` // as it is from then on
 	// Epoch is the phone system's or the user's from then on: older windows are
 	// closed.
-	Epoch int64     `json:"epoch"`
-	By    string    `json:"by"`
-	At    time.Time `json:"at"`
+	Epoch int64 `json:"epoch,omitempty"`
+	// Kept, where it is there, closes by grant instead: the roles that the user
+	// still has, with an empty one for the administrator flag.
+	Kept []string  `json:"kept"`
+	By   string    `json:"by"`
+	At   time.Time `json:"at"`
 	// Cause is what the change stands under in the audit.
 	Cause audit.Action `json:"cause,omitempty"`
 }
 
-// closed tells whether the task closed a window: not what was opened after its
-// epoch began, nor what was over before.
+// closed tells whether the task closed a window: not what was opened after it,
+// nor what was over before.
 func (t revocation) closed(u Unlock) bool {
-	if !t.At.Before(u.ExpiresAt) {
+	switch {
+	case u.PartnerID != t.PartnerID || !t.At.Before(u.ExpiresAt):
 		return false
-	}
-	if t.UserID != "" {
+	case t.Role != nil:
+		return u.Role == t.Role.ID && !u.OpenedAt.After(t.At) && !t.roleGrants(u)
+	case t.Kept != nil:
+		return u.UserID == t.UserID && !u.OpenedAt.After(t.At) && !slices.Contains(t.Kept, u.Role)
+	case t.UserID != "":
 		return u.UserID == t.UserID && u.UserEpoch < t.Epoch
 	}
 	return u.PhoneSystemID == t.PhoneSystemID && u.SystemEpoch < t.Epoch
 }
 
-// concerns tells by its key whether a lease may be of a window that the task
-// closed.
-func (t revocation) concerns(lease table.Key) bool {
-	return t.UserID == "" || strings.HasSuffix(lease.Sort, "#"+t.UserID)
+// roleGrants tells whether the role as it is from the task on lets the window
+// last.
+func (t revocation) roleGrants(u Unlock) bool {
+	longest := time.Duration(t.Role.MaxUnlockSeconds) * time.Second
+	return t.Role.Grants(access.Unlock, u.PhoneSystemID) && t.At.Before(u.OpenedAt.Add(longest))
+}
+
+// concerns tells whether a lease may be of a window that the task closed.
+func (t revocation) concerns(key table.Key, l Lease) bool {
+	if t.Role != nil {
+		return l.Role == t.Role.ID
+	}
+	return t.UserID == "" || strings.HasSuffix(key.Sort, "#"+t.UserID)
 }
 
 // Lock closes every window of a phone system at once and answers of how many it
@@ -140,6 +159,20 @@ func (b *Book) ClosingUser(user account.User, by string, cause audit.Action) (ta
 	return b.revocation(revocation{PartnerID: user.PartnerID, UserID: user.ID, Epoch: user.Epoch, By: by, Cause: cause})
 }
 
+// ClosingGrants is account.Windows'.
+func (b *Book) ClosingGrants(user account.User, by string, cause audit.Action) (table.Item, error) {
+	kept := append([]string{}, user.Roles...)
+	if user.Administrator {
+		kept = append(kept, "")
+	}
+	return b.revocation(revocation{PartnerID: user.PartnerID, UserID: user.ID, Kept: kept, By: by, Cause: cause})
+}
+
+// ClosingRole is account.Windows'.
+func (b *Book) ClosingRole(partner string, left access.Role, by string, cause audit.Action) (table.Item, error) {
+	return b.revocation(revocation{PartnerID: partner, Role: &left, By: by, Cause: cause})
+}
+
 // Follow tells the ends of the windows that a committed task closed. They are
 // closed whatever it answers, and the auditor does what it leaves undone.
 func (b *Book) Follow(ctx context.Context, task table.Item) error {
@@ -215,11 +248,11 @@ func (b *Book) closedBy(ctx context.Context, task revocation) iter.Seq2[string, 
 	return func(yield func(string, error) bool) {
 		for held, err := range b.Journal.Table.List(ctx, LeasesOn(task.PartnerID, task.PhoneSystemID)) {
 			var lease Lease
-			if err == nil && !task.concerns(held.Key) {
-				continue
-			}
 			if err == nil {
 				lease, err = table.Decode[Lease](held)
+			}
+			if err == nil && !task.concerns(held.Key, lease) {
+				continue
 			}
 			if !yield(lease.UnlockID, err) {
 				return
@@ -232,7 +265,7 @@ func (b *Book) closedBy(ctx context.Context, task revocation) iter.Seq2[string, 
 			}
 			// One that can't be read may be anybody's: Sweep reports it.
 			u, unreadable := table.Decode[Unlock](due)
-			if unreadable == nil && u.PartnerID == task.PartnerID && task.closed(u) && !yield(u.ID, nil) {
+			if unreadable == nil && task.closed(u) && !yield(u.ID, nil) {
 				return
 			}
 		}

@@ -7,6 +7,7 @@
 package unlock
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -250,13 +251,30 @@ func entry(caller access.Caller, action audit.Action, u Unlock) audit.Entry {
 
 // rests is what opening and extending rest on, as read in one round trip.
 type rests struct {
+	// caller is who asks, with the rights that the records read now give.
+	caller access.Caller
 	system phonesystem.PhoneSystem
 	lease  Lease
 	items  []table.Item // phone system, user, lease; to open also the address
+	roles  []table.Item // the caller's
 }
 
-func readRests(caller access.Caller, items []table.Item) (r rests, err error) {
-	r.items = items
+// readRests reads keys, of phone system, user and lease first, and the caller's
+// roles along with them.
+func (b *Book) readRests(ctx context.Context, caller access.Caller, keys ...table.Key) (rests, error) {
+	n := len(keys)
+	for _, role := range caller.Roles {
+		keys = append(keys, account.RoleKey(caller.PartnerID, role.ID))
+	}
+	items, err := b.Journal.Table.GetAll(ctx, keys...)
+	if err != nil {
+		return rests{}, err
+	}
+	return decodeRests(caller, items[:n], items[n:])
+}
+
+func decodeRests(caller access.Caller, items, roles []table.Item) (r rests, err error) {
+	r.items, r.roles = items, roles
 	if r.system, err = phonesystem.Read(items[0], caller); err != nil {
 		return r, err
 	}
@@ -267,18 +285,30 @@ func readRests(caller access.Caller, items []table.Item) (r rests, err error) {
 	if err != nil {
 		return r, err
 	}
-	if !user.Active || user.Epoch != caller.Epoch {
+	if !user.Stands(caller.Epoch) {
 		return r, access.ErrForbidden
 	}
+	held, err := account.ReadRoles(roles)
+	if err != nil {
+		return r, err
+	}
+	r.caller = account.Now(caller, user, held)
 	if items[2].Exists() {
 		r.lease, err = table.Decode[Lease](items[2])
 	}
 	return r, err
 }
 
-// checks hold the commit to the phone system and the user as they were read.
-func (r rests) checks() []table.Write {
-	return []table.Write{table.Check(r.items[0].Key, table.Is(r.items[0].Rev)), table.Check(r.items[1].Key, table.Is(r.items[1].Rev))}
+// checks hold the commit to the phone system, the user and the role that grants
+// as they were read.
+func (r rests) checks(granted string) []table.Write {
+	checks := []table.Write{table.Check(r.items[0].Key, table.Is(r.items[0].Rev)), table.Check(r.items[1].Key, table.Is(r.items[1].Rev))}
+	for _, item := range r.roles {
+		if item.Exists() && item.Sort == granted { // a built-in one stands nowhere
+			checks = append(checks, table.Check(item.Key, table.Is(item.Rev)))
+		}
+	}
+	return checks
 }
 
 // errNoLimit denies: what can't be read limits to nothing.

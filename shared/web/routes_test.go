@@ -57,6 +57,14 @@ func bodies() map[string]any {
 		"PATCH /v1/partners/{id}":              map[string]any{"name": "Other"},
 		"POST /v1/api-keys":                    map[string]any{"name": "x", "permissions": []string{"view_audit"}},
 		"DELETE /v1/api-keys/{id}":             nil,
+		"POST /v1/users":                       map[string]any{"email": "eve@acme.example", "administrator": true},
+		"PATCH /v1/users/{id}":                 map[string]any{"administrator": true},
+		"DELETE /v1/users/{id}":                nil,
+		"POST /v1/users/{id}/invitation":       nil,
+		"POST /v1/users/{id}/mfa-reset":        nil,
+		"POST /v1/roles":                       map[string]any{"name": "Role", "permissions": []string{"unlock"}, "phone_systems": []string{"*"}, "max_unlock_seconds": 86400},
+		"PATCH /v1/roles/{id}":                 map[string]any{"max_unlock_seconds": 86400},
+		"DELETE /v1/roles/{id}":                nil,
 		"POST /v1/phone-systems":               map[string]any{"name": "PBX", "host": "new.acme.example"},
 		"PATCH /v1/phone-systems/{id}":         map[string]any{"host": "other.acme.example", "policy": map[string]any{"max_seconds": 86400}},
 		"DELETE /v1/phone-systems/{id}":        nil,
@@ -100,6 +108,8 @@ func open(t *testing.T) (w *localtest.World, alice *localtest.Person, gate *loca
 	ids = map[string]string{
 		"/v1/phone-systems": gate.ID,
 		"/v1/unlocks":       alice.Unlock(gate, 3600).Text("id"),
+		"/v1/users":         w.Invite(alice, "spare@acme.example").User.ID,
+		"/v1/roles":         alice.Must(http.StatusCreated, "POST", "/v1/roles", map[string]any{"name": "x", "permissions": []string{"view_audit"}, "phone_systems": []string{"*"}}).Text("id"),
 		"/v1/partners":      gate.ID, // no partner: operators find theirs, all others none
 		"/v1/api-keys":      alice.Must(http.StatusCreated, "POST", "/v1/api-keys", map[string]any{"name": "x", "permissions": []string{}}).Text("id"),
 	}

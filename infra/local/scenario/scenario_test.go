@@ -31,6 +31,7 @@ func TestMain(m *testing.M) { os.Exit(dynamotest.Main(m)) }
 type onMux struct {
 	*localtest.World
 	partners map[string]string // ids by name
+	admins   map[string]string // their first administrators'
 	// expire has the store remove what has expired.
 	expire func(context.Context) error
 	serves http.Handler
@@ -38,7 +39,7 @@ type onMux struct {
 
 func onBolt(t *testing.T) onMux {
 	w := localtest.New(t)
-	return onMux{w, map[string]string{}, func(ctx context.Context) error {
+	return onMux{w, map[string]string{}, map[string]string{}, func(ctx context.Context) error {
 		_, err := w.Table.(*bolt.Store).Reap(ctx, 500, w.Courier.Removed)
 		return err
 	}, w.API}
@@ -49,7 +50,7 @@ func onAWS(t *testing.T) onMux {
 	clock := localtest.NewClock()
 	store := dynamotest.New(t, nil, clock.Now)
 	w := localtest.On(t, store, clock)
-	return onMux{w, map[string]string{}, func(ctx context.Context) error {
+	return onMux{w, map[string]string{}, map[string]string{}, func(ctx context.Context) error {
 		return dynamotest.Expire(ctx, store, clock.Now(), w.Courier.Removed)
 	}, lambdahttptest.Through(w.API)}
 }
@@ -82,8 +83,8 @@ func (w onMux) Mail(to string) (string, error) {
 	return letters[len(letters)-1].Text, nil
 }
 
-func (w onMux) caller(partner string) access.Caller {
-	return access.Caller{UserID: "SCENARIO", PartnerID: partner, Administrator: true, MFAAt: w.Clock.Now()}
+func (w onMux) caller(user, partner string) access.Caller {
+	return access.Caller{UserID: user, PartnerID: partner, Administrator: true, MFAAt: w.Clock.Now()}
 }
 
 func (w onMux) Operator(email string) error {
@@ -92,14 +93,14 @@ func (w onMux) Operator(email string) error {
 }
 
 func (w onMux) Partner(name, administrator string) error {
-	made, _, err := w.Directory.CreatePartner(context.Background(), w.caller(access.Operators), idempotency.Key{},
+	made, invited, err := w.Directory.CreatePartner(context.Background(), w.caller("SCENARIO", access.Operators), idempotency.Key{},
 		account.Partner{Name: name, SupportContact: "help@" + name + ".example"}, administrator)
-	w.partners[name] = made.ID
+	w.partners[name], w.admins[name] = made.ID, invited.User.ID
 	return err
 }
 
 func (w onMux) Invite(partner, email string, roles []string) error {
-	_, err := w.Directory.Invite(context.Background(), w.caller(w.partners[partner]), account.Person{Email: email, Roles: roles})
+	_, err := w.Directory.Invite(context.Background(), w.caller(w.admins[partner], w.partners[partner]), account.Person{Email: email, Roles: roles})
 	return err
 }
 

@@ -78,7 +78,7 @@ func (p place) awsEdge() bool {
 // forTests are the imports that have no business in what is deployed.
 func forTests(imp string) bool {
 	return ours(imp) && testPackage(imp) || slices.ContainsFunc(
-		[]string{"testing", "net/http/httptest", "pgregory.net/rapid", "github.com/anishathalye/porcupine"},
+		[]string{"testing", "net/http/httptest", "pgregory.net/rapid", "github.com/anishathalye/porcupine", "github.com/chromedp"},
 		func(tool string) bool { return under(imp, tool) })
 }
 

@@ -270,6 +270,7 @@ func (l *ledger) people(admin *localtest.Person) {
 	})
 	path := "/v1/users/" + made.Text("id")
 	l.costs("GET /v1/users/{id}", func() { admin.Must(200, "GET", path, nil) })
+	l.Clock.Add(time.Second)
 	l.costs("POST /v1/users/{id}/invitation", func() { admin.Must(200, "POST", path+"/invitation", nil) })
 	l.costs("PATCH /v1/users/{id}, a name", func() { admin.Must(200, "PATCH", path, map[string]any{"name": "Erin Example"}) })
 	l.costs("PATCH /v1/users/{id}, a role less", func() { admin.Must(200, "PATCH", path, map[string]any{"roles": []string{}}) })

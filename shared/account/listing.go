@@ -2,6 +2,7 @@ package account
 
 import (
 	"context"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -84,13 +85,16 @@ const listIndex = 1
 // Writes are the writes of the record, on a condition, and of everything that is
 // kept along with it: the copies in lists, and the place among the
 // administrators who get mail. old is the record as it stood; zero: there was
-// none. For a change that no list shows, Write is enough.
+// none. Where nothing changes that is shown, only the record is written.
 func (u User) Writes(cond table.Cond, old User) ([]table.Write, error) {
 	record, err := u.Write(cond)
 	if err != nil {
 		return nil, err
 	}
 	writes, now := []table.Write{record}, u.places()
+	if old.ID != "" && reflect.DeepEqual(u.shown(), old.shown()) {
+		return writes, nil
+	}
 	for i, key := range now {
 		item, err := table.Encode(key, "user.listed", u.shown())
 		if err != nil {

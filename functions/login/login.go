@@ -44,6 +44,7 @@ func (f Function) Routes() {
 	web.Register(f.API, post("/v1/login/enroll/confirm", "login-enroll-confirm", "Confirm the second factor and complete the sign-in", 401, 403, 409, 422, 429), f.confirm)
 	web.Register(f.API, post("/v1/invitations/accept", "accept-invitation", "Accept an invitation and choose a password", 403, 409, 410, 422), f.accept)
 	f.sessionRoutes()
+	f.passwordRoutes()
 	f.passkeyRoutes()
 	f.mfaRoutes()
 }

@@ -112,6 +112,8 @@ func (l *ledger) signingIn() *localtest.Person {
 	l.costs("POST /v1/login", func() { login = as(200, "/v1/login", password).Text("login_token") })
 	l.costs("POST /v1/login, wrong password", func() { as(401, "/v1/login", map[string]any{"email": admin.Email, "password": "x"}) })
 	l.costs("POST /v1/login, unknown address", func() { as(401, "/v1/login", map[string]any{"email": "nobody@acme.example", "password": "x"}) })
+	l.costs("POST /v1/password/forgot", func() { as(202, "/v1/password/forgot", map[string]any{"email": admin.Email}) })
+	l.costs("POST /v1/password/forgot, unknown address", func() { as(202, "/v1/password/forgot", map[string]any{"email": "nobody@acme.example"}) })
 	code := admin.NextCode()
 	l.costs("POST /v1/login/mfa, wrong code", func() { as(401, "/v1/login/mfa", map[string]any{"login_token": login, "method": "totp", "code": "x"}) })
 	l.costs("POST /v1/login/mfa", func() { as(200, "/v1/login/mfa", map[string]any{"login_token": login, "method": "totp", "code": code}) })
@@ -173,6 +175,9 @@ func (l *ledger) ownFactors(p *localtest.Person) {
 	code := next.Code()
 	l.costs("POST /v1/mfa/totp/confirm", func() { p.Must(200, "POST", "/v1/mfa/totp/confirm", map[string]any{"code": code}) })
 	p.Secret = next.Secret
+	l.costs("POST /v1/password", func() {
+		p.Must(204, "POST", "/v1/password", map[string]any{"current_password": localtest.Password, "new_password": localtest.Password})
+	})
 	l.costs("POST /v1/mfa/recovery-codes", func() { p.Must(200, "POST", "/v1/mfa/recovery-codes", nil) })
 }
 

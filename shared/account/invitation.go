@@ -236,7 +236,7 @@ func (d *Directory) Accept(ctx context.Context, a Acceptance, then func(User) ([
 	if err := wrong.Err(); err != nil {
 		return User{}, err
 	}
-	if user.Password, err = d.hash(ctx, a.Password, user); err != nil {
+	if user.Password, err = d.HashPassword(ctx, a.Password, user); err != nil {
 		return User{}, err
 	}
 	user.JoinedAt = d.Journal.Second()
@@ -299,22 +299,4 @@ func acceptance(old, user User, read []table.Item) ([]table.Write, error) {
 	}
 	spent := []table.Write{writes[0], table.Delete(read[1].Key, table.Is(read[1].Rev)), table.Put(claim, table.Absent())}
 	return append(spent, writes[1:]...), nil
-}
-
-// hash refuses a password that is near what is known of the user. Judging takes a
-// place as hashing does: it is work as well.
-func (d *Directory) hash(ctx context.Context, plain string, user User) (string, error) {
-	place, err := d.Hasher.Enter()
-	if err != nil {
-		return "", err
-	}
-	defer place.Leave()
-	partner, err := d.Partner(ctx, user.PartnerID)
-	if err != nil && !errors.Is(err, ErrNotFound) { // operators have none
-		return "", err
-	}
-	if err := d.Passwords.Check(plain, user.Name, user.Email, partner.Name); err != nil {
-		return "", err
-	}
-	return place.Hash(ctx, plain)
 }

@@ -33,6 +33,10 @@ const (
 	MFAFailed          Action = "mfa.failed"
 	CounterWentBack    Action = "mfa.counter_went_back"
 	InvitationAccepted Action = "invitation.accepted"
+	ResetRequested     Action = "password.reset_requested"
+	PasswordReset      Action = "password.reset"
+	PasswordChanged    Action = "password.changed"
+	PasswordFailed     Action = "password.failed"
 
 	RecoveryCodesRenewed Action = "mfa.recovery_codes_renewed"
 

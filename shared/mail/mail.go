@@ -37,6 +37,8 @@ const sendWithin = 10 * time.Second
 type Letter struct {
 	// ID is set by Post; a second delivery has the same one.
 	ID string `json:"id"`
+	// To is nobody where it is empty: such a letter is thrown away, so that what is
+	// mailed to known addresses alone costs the same for others.
 	To string `json:"to"`
 	// Administrators, instead of To, is the partner whose administrators all
 	// get the letter.
@@ -205,7 +207,10 @@ func (o *Outbox) keep(ctx context.Context, item table.Item, letter Letter) error
 func (l *Letter) send(ctx context.Context, post Post) error {
 	ctx, cancel := context.WithTimeout(ctx, sendWithin)
 	defer cancel()
-	if l.Administrators == "" {
+	switch {
+	case l.Administrators == "" && l.To == "":
+		return nil
+	case l.Administrators == "":
 		return post.Send(ctx, *l)
 	}
 	emails, err := post.AdministratorEmails(ctx, l.Administrators)

@@ -35,6 +35,7 @@ const (
 	Ticket     Kind = "pct"
 	Pass       Kind = "pcp"
 	APIKey     Kind = "pck"
+	Reset      Kind = "pcr"
 )
 
 // ErrMalformed is any text that is no secret of the wanted kind. What was wrong

@@ -122,6 +122,7 @@ var known = []struct {
 	{mfa.ErrNoPasskey, http.StatusNotFound, NotFound},
 	{errNoRoute, http.StatusNotFound, NotFound},
 	{account.ErrInvitation, http.StatusGone, Gone},
+	{session.ErrReset, http.StatusGone, Gone},
 	{account.ErrEmailTaken, http.StatusConflict, Conflict},
 	{mfa.ErrWrong, http.StatusUnauthorized, BadAttempt},
 	{account.ErrLastAdministrator, http.StatusConflict, Conflict},

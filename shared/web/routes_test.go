@@ -46,6 +46,7 @@ func bodies() map[string]any {
 		"POST /v1/session/step-up":             map[string]any{"method": "totp", "code": "000000"},
 		"DELETE /v1/session":                   nil,
 		"DELETE /v1/sessions":                  nil,
+		"POST /v1/password":                    map[string]any{"current_password": localtest.Password, "new_password": "seven lazy herons whisper"},
 		"POST /v1/mfa/totp":                    nil,
 		"POST /v1/mfa/totp/confirm":            map[string]any{"code": "000000"},
 		"POST /v1/mfa/recovery-codes":          nil,

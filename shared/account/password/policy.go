@@ -30,6 +30,17 @@ var (
 	ErrPersonal  = errors.New("the password is too close to your name, your e-mail address, your company or this service: use words that have nothing to do with them")
 )
 
+// Refusal is the reason of these for which a password was refused, or nil if err is
+// something else.
+func Refusal(err error) error {
+	for _, reason := range []error{ErrMalformed, ErrTooShort, ErrTooLong, ErrCommon, ErrPersonal} {
+		if errors.Is(err, reason) {
+			return reason
+		}
+	}
+	return nil
+}
+
 // service is what this program is called: a guesser knows that as well.
 const service = "Portcullis"
 

@@ -3,7 +3,7 @@ import {call} from './api.js';
 import {toast} from './dialog.js';
 import {fill, h, icon} from './dom.js';
 import {explain} from './errors.js';
-import {button, codeField, form, submit, tick} from './form.js';
+import {button, codeField, field, form, submit, tick} from './form.js';
 import {t} from './say.js';
 import {now} from './time.js';
 
@@ -15,14 +15,16 @@ import {now} from './time.js';
  */
 export function enrolment(pending, done, restart) {
   const place = h('div', h('p.quiet', {role: 'status'}, t('load.wait')));
-  const begin = async () => {
+  const begin = async code => {
     try {
-      const begun = await call('POST', '/v1/login/enroll', {open: true, body: {login_token: pending.login_token}});
+      const begun = await call('POST', '/v1/login/enroll', {open: true, body: {login_token: pending.login_token, enrollment_code: code}});
       fill(place, authenticator(begun, {step: 2, send: confirm}));
       place.querySelector('input').focus();
     } catch (problem) {
-      if (problem.status === 401 || problem.status === 409) restart(t('signin.late'));
-      else fill(place, h('p.box.bad', {role: 'alert'}, explain(problem)), h('div.acts', button(t('form.again'), begin)));
+      if (code) throw problem;
+      if (problem.errors?.some(error => error.location === 'body.enrollment_code')) fill(place, afterReset(begin));
+      else if (problem.status === 401 || problem.status === 409) restart(t('signin.late'));
+      else fill(place, h('p.box.bad', {role: 'alert'}, explain(problem)), h('div.acts', button(t('form.again'), () => begin())));
     }
   };
   const confirm = async ({code}) => {
@@ -33,6 +35,14 @@ export function enrolment(pending, done, restart) {
   };
   begin();
   return [place];
+}
+
+/** After a reset of the factors, an administrator hands over a code, outside mail. */
+function afterReset(begin) {
+  return [h('h1', {tabindex: '-1'}, t('enrol.title')), h('p.quiet', t('enrol.reset')), form({
+    send: ({enrollment_code: code}) => begin(code.trim()), own: {bad_attempt: t('factor.wrong.recovery_code')},
+    children: [field('enrollment_code', t('enrol.reset_code'), {autocomplete: 'off', autocapitalize: 'none', spellcheck: 'false', class: 'mono', secret: true}), h('div.acts', submit(t('enrol.submit'), '.wide'))],
+  })];
 }
 
 /** Where somebody is in a few steps. */

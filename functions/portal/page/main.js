@@ -2,7 +2,7 @@
 // over it when a session ends.
 import {call, listen} from './api.js';
 import {dialog, toast} from './dialog.js';
-import {fill, h, say} from './dom.js';
+import {fill, h, icon, say} from './dom.js';
 import {explain} from './errors.js';
 import {button} from './form.js';
 import {begin, choose, language, languages, t} from './say.js';
@@ -18,6 +18,7 @@ const views = {
   '': () => may('manage_partners') ? import('./partners.js') : home,
   'phone-systems': () => import('./system.js'),
   audit: () => import('./audit.js'),
+  profile: () => import('./profile.js'),
 };
 
 /** The views that a mailed link opens, signed in or not. */
@@ -110,7 +111,7 @@ function frame() {
   if (me.user) {
     bar.append(
       h('nav', {'aria-label': t('nav.label')}, menu().map(([name, text]) => h('a', {href: '#' + name}, text))),
-      h('div.who', h('span.quiet.name', me.user.name || me.user.email), h('button.ghost', {type: 'button', onclick: leave}, t('nav.out'))));
+      h('div.who', h('a.ghost', {href: '#profile'}, icon('person'), h('span.name', me.user.name || me.user.email), h('span.away', ' ', t('profile.title'))), h('button.ghost', {type: 'button', onclick: leave}, t('nav.out'))));
   }
   const foot = document.querySelector('#foot .bar');
   fill(foot, h('a', {href: '/help?lang=' + language()}, t('foot.help')),

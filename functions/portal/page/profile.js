@@ -1,0 +1,71 @@
+// One's own account: factors, recovery codes, and where one is signed in.
+import {all, call, keyed} from './api.js';
+import {confirm, dialog, toast} from './dialog.js';
+import {fill, h, icon} from './dom.js';
+import {recoveryCodes} from './enrol.js';
+import {button, field, form, submit} from './form.js';
+import {able, make} from './passkey.js';
+import {me} from './session.js';
+import {t} from './say.js';
+import {when} from './time.js';
+
+/** The view at #profile. */
+export async function view() {
+  const node = h('div.middle');
+  await show(node);
+  return {title: t('profile.title'), node};
+}
+
+async function show(node) {
+  const [factors, sessions] = await Promise.all([call('GET', '/v1/mfa'), all('/v1/sessions')]);
+  const again = () => show(node);
+  fill(node, h('h1', {tabindex: '-1'}, t('profile.title')), h('p.quiet.lead', me.user.email),
+    h('section.card', h('h2', t('profile.factors')), h('ul.list.two',
+      factors.totp && h('li', h('div', h('div.title', t('profile.totp')), h('div.quiet.small', t('profile.since'), ' ', when(factors.totp.enrolled_at)))),
+      factors.passkeys.map(passkey => h('li', h('div', h('div.title', passkey.name), h('div.quiet.small', t('profile.used'), ' ', when(passkey.last_used_at))),
+        h('div.do', button([t('system.remove'), h('span.away', ' ', passkey.name)], () => removePasskey(passkey, again))))),
+      h('li', h('div', h('div.title', t('profile.codes', {n: factors.recovery_codes_left})), h('div.quiet.small', t(factors.recovery_codes_left < 3 ? 'profile.codes_few' : 'profile.codes_what'))),
+        h('div.do', button(t('profile.codes_new'), newCodes)))),
+    able() && h('div.acts', button([icon('key'), t('profile.passkey_add')], () => addPasskey(again)))),
+    h('section.card', h('h2', t('profile.sessions')), h('ul.list.two', sessions.map(session => h('li', h('div',
+      h('div.title', session.current ? t('profile.here') : session.client_network || t('profile.elsewhere')),
+      h('div.quiet.small', t('profile.since'), ' ', when(session.created_at), ' · ', t('profile.used'), ' ', when(session.last_seen_at)))))),
+    sessions.length > 1 && h('div.acts', button(t('profile.end'), async () => confirm(t('profile.end_title'), [t('profile.end_what')], t('profile.end'), async () => {
+      await call('DELETE', '/v1/sessions');
+      await again();
+    })))));
+}
+
+function addPasskey(again) {
+  const once = keyed();
+  const d = dialog(t('profile.passkey_add'));
+  fill(d.body, h('p.quiet', t('factor.lead.passkey')), form({
+    own: {passkey_none: t('factor.passkey_none'), passkey_known: t('profile.passkey_known')},
+    send: async ({name}) => {
+      const body = {name: name.trim() || undefined, attestation: await make()};
+      await call('POST', '/v1/mfa/passkeys', {body, once: once(body)});
+      d.close();
+      toast(t('profile.passkey_added'));
+      await again();
+    },
+    children: [field('name', t('profile.passkey_name'), {optional: true, maxlength: 100, autocomplete: 'off'}), h('div.acts', submit(t('profile.passkey_add')), button(t('dialog.cancel'), d.close))],
+  }));
+  d.body.querySelector('input').focus();
+}
+
+function removePasskey(passkey, again) {
+  confirm(t('system.remove_title', {name: passkey.name}), [t('profile.passkey_remove')], t('system.remove'), async () => {
+    await call('DELETE', '/v1/mfa/passkeys/' + encodeURIComponent(passkey.id));
+    await again();
+  });
+}
+
+function newCodes() {
+  confirm(t('profile.codes_new'), [t('profile.codes_void')], t('profile.codes_new'), async () => {
+    const {recovery_codes: codes} = await call('POST', '/v1/mfa/recovery-codes');
+    const section = h('section.card.narrow');
+    fill(section, recoveryCodes(codes, {email: me.user.email, done: () => location.reload()}));
+    fill(document.getElementById('main'), section);
+    section.querySelector('h1').focus();
+  });
+}

@@ -1,0 +1,25 @@
+package browser
+
+import (
+	"testing"
+)
+
+// A person sees factors and sessions, and makes new recovery codes.
+func TestOnesOwnAccount(t *testing.T) {
+	s := newStage(t)
+	alice := s.Administrator("acme", "alice@acme.example")
+	p := s.tab()
+	p.signIn(alice)
+	p.press("Person")
+	p.see("10 recovery codes left")
+	p.see("This browser")
+	p.shot("profile")
+	p.press("Sign out everywhere else")
+	p.see("This one stays")
+	p.press("Sign out everywhere else")
+	p.until("document.querySelectorAll('dialog').length === 0 && !document.body.innerText.includes('Sign out everywhere else')")
+	p.press("Make new codes")
+	p.press("Make new codes")
+	p.see("Keep your recovery codes")
+	p.quiet()
+}

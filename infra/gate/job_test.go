@@ -3,7 +3,6 @@ package gate
 import (
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -194,5 +193,3 @@ func TestNoWebSocketOnRestrictedPaths(t *testing.T) {
 		}
 	})
 }
-
-var _ = io.EOF

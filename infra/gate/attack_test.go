@@ -263,4 +263,3 @@ func TestAttack29IdentityIsTheDecisions(t *testing.T) {
 		}
 	})
 }
-

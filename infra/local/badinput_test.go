@@ -288,6 +288,9 @@ func (s *spoiler) spoil(op operation, good map[string]any, at []string, what str
 	if object[last] = value; value == nil {
 		delete(object, last)
 	}
+	if what == "control characters" && op.path == "/v1/password/forgot" {
+		return // always answered alike, whatever the address
+	}
 	if what == "control characters" {
 		// Where the text is a secret or an address that may be anything, it is
 		// simply the wrong one.

@@ -140,7 +140,7 @@ func TestLettersWaitForTheOutbox(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if found := files(t, folder); len(found) != 1 {
+	if found := files(t, folder); len(found) != 2 { // the invitation, and the notice of what was enrolled
 		t.Errorf("%q", found)
 	}
 }

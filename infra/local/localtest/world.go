@@ -15,6 +15,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -73,7 +74,8 @@ func (m *Mailbox) Send(_ context.Context, letter mail.Letter) error {
 	return nil
 }
 
-// To lists the letters to an address, oldest first.
+// To lists the letters to an address, oldest first: those of one second are
+// delivered in any order, their ids tell.
 func (m *Mailbox) To(address string) []mail.Letter {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -83,6 +85,7 @@ func (m *Mailbox) To(address string) []mail.Letter {
 			found = append(found, letter)
 		}
 	}
+	slices.SortStableFunc(found, func(a, b mail.Letter) int { return strings.Compare(a.ID, b.ID) })
 	return found
 }
 

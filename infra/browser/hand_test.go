@@ -79,7 +79,7 @@ const fields = "input:not([type=checkbox], [type=radio], [type=hidden]), textare
 func (p *page) enter(name, text string) {
 	p.t.Helper()
 	field := p.labelled(fields, name)
-	evaluate[any](p, "document.querySelector('[data-hand]').select?.()")
+	evaluate[any](p, "document.querySelector('[data-hand]')?.select?.()")
 	p.do(chromedp.SendKeys(field, text))
 }
 

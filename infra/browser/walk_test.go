@@ -93,6 +93,7 @@ func TestFromTheInvitationToTheConsole(t *testing.T) {
 	p.shot("unlocked")
 	console := p.newTab(func() { p.press("Open console") })
 	console.press("Administration console")
+	console.until(`[...document.links].some(a => a.textContent === "Web client")`) // both pages have the same form
 	console.enter("User name", pbxUser)
 	console.enter("Password", pbxPassword)
 	console.press("Sign in")

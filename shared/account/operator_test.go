@@ -64,7 +64,7 @@ func TestMailForAdministratorsWaitsForTheirJoining(t *testing.T) {
 	}
 	w.Join(invited)
 	w.Clock.Add(time.Second)
-	if n := letters(); n != 2 {
-		t.Errorf("%d letters to one who has joined, want 2", n)
+	if n := letters(); n != 3 { // the invitation, the notice of the factor, the gate key
+		t.Errorf("%d letters to one who has joined, want 3", n)
 	}
 }

@@ -28,10 +28,16 @@ func (d *Desk) ChangePassword(ctx context.Context, id Identity, secret string, p
 	}
 	c := passwordChange{Desk: d, id: id, NewPassword: p, from: from}
 	c.rests = []table.Key{account.UserKey(id.User.ID), sessionKey(id.User.ID, token.HashOf(secret))}
+	// A place first: an attempt that finds none is not counted, and clears nothing.
+	place, err := d.Hasher.Enter()
+	if err != nil {
+		return err
+	}
+	defer place.Leave()
 	if err := c.reserve(ctx); err != nil {
 		return err
 	}
-	return c.run(ctx)
+	return c.run(ctx, place)
 }
 
 // passwordChange is one change on its way.
@@ -61,12 +67,7 @@ func (c *passwordChange) reserve(ctx context.Context) (err error) {
 	return err
 }
 
-func (c *passwordChange) run(ctx context.Context) error {
-	place, err := c.Hasher.Enter()
-	if err != nil {
-		return errors.Join(err, c.returned(ctx))
-	}
-	defer place.Leave()
+func (c *passwordChange) run(ctx context.Context, place password.Place) error {
 	for range tries {
 		user, kept, err := c.Alone(c.items[0], c.items[1])
 		if err != nil {

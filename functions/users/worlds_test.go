@@ -19,10 +19,13 @@ func TestMain(m *testing.M) { os.Exit(dynamotest.Main(m)) }
 // onBoth runs a test on each store.
 func onBoth(t *testing.T, do func(t *testing.T, w *localtest.World)) {
 	t.Run("bolt", func(t *testing.T) { do(t, localtest.New(t)) })
-	t.Run("DynamoDB", func(t *testing.T) {
-		clock := localtest.NewClock()
-		do(t, localtest.On(t, dynamotest.New(t, nil, clock.Now), clock))
-	})
+	t.Run("DynamoDB", func(t *testing.T) { do(t, onDynamoDB(t)) })
+}
+
+func onDynamoDB(t *testing.T) *localtest.World {
+	t.Helper()
+	clock := localtest.NewClock()
+	return localtest.On(t, dynamotest.New(t, nil, clock.Now), clock)
 }
 
 func userPath(p *localtest.Person) string { return "/v1/users/" + p.ID }
@@ -47,16 +50,24 @@ func joinByMail(w *localtest.World, address string) *localtest.Person {
 	if len(letters) == 0 {
 		w.T.Fatalf("no letter to %s", address)
 	}
-	_, link, found := strings.Cut(letters[len(letters)-1].Text, "token=")
-	if !found {
+	token := tokenIn(letters[len(letters)-1].Text)
+	if token == "" {
 		w.T.Fatalf("the newest letter to %s carries no token", address)
 	}
-	token := strings.Fields(link)[0]
 	user, _, err := w.Directory.User(w.T.Context(), strings.Split(token, "_")[1])
 	if err != nil {
 		w.T.Fatal(err)
 	}
 	return w.Join(account.Invited{User: user, Link: "token=" + token})
+}
+
+// tokenIn is the token of a letter's link; empty where there is none.
+func tokenIn(text string) string {
+	_, link, found := strings.Cut(text, "token=")
+	if !found {
+		return ""
+	}
+	return strings.Fields(link)[0]
 }
 
 // openAs opens a window as a request would that found the caller so.

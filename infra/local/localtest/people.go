@@ -173,6 +173,9 @@ func (p *Person) Must(status int, method, path string, body any) Answer {
 	return a
 }
 
+// As is a person of this world by their id alone, for what takes no more.
+func (w *World) As(id string) *Person { return &Person{w: w, ID: id} }
+
 // Caller is the person as a request would find them now.
 func (p *Person) Caller() access.Caller {
 	p.w.T.Helper()

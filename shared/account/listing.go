@@ -64,13 +64,18 @@ func searchKey(u User, text, by string) (key table.Key, ok bool) {
 	return table.Key{Partition: r.Partition, Sort: r.Prefix + "#" + u.ID + by}, true
 }
 
+// text is what a user is found by, and how its places end.
+type text struct{ what, by string }
+
+func (u User) indexed() []text { return []text{{u.Email, byEmail}, {u.Name, byName}} }
+
 // places are the keys of all copies of a user: in the list first.
 func (u User) places() []table.Key {
 	if u.ID == "" || u.PartnerID == access.Operators {
 		return nil // operators are no partner's, and few
 	}
 	keys := []table.Key{listKey(u.PartnerID, u.Email)}
-	for _, text := range []struct{ what, by string }{{u.Email, byEmail}, {u.Name, byName}} {
+	for _, text := range u.indexed() {
 		if key, ok := searchKey(u, text.what, text.by); ok {
 			keys = append(keys, key)
 		}
@@ -145,28 +150,40 @@ func (d *Directory) Users(ctx context.Context, caller access.Caller, f UserFilte
 	if f.Text != "" {
 		r = searchRange(caller.PartnerID, f.Text)
 	}
-	if f != (UserFilter{}) {
-		r.Limit = wideReach * (limit + 1) // not all that is read is shown
-	}
-	r.After = after
+	r.After, r.Limit = after, f.reach(limit)
 	return table.Page(ctx, d.Journal.Table, r, limit, func(item table.Item) (User, bool, error) {
 		u, err := table.Decode[User](item)
-		return u, err == nil && f.admits(u, strings.HasSuffix(item.Sort, byName)), err
+		return u, err == nil && f.admits(u, item.Key), err
 	})
 }
 
-// wideReach is how many items are read for each that is wanted where not all are
-// shown.
-const wideReach = 4
+// reach is how many items are read at a time. A search meets nobody more than
+// twice, so twice the page and its successor is enough for its first page.
+func (f UserFilter) reach(limit int) int {
+	switch {
+	case f.Role != "" || f.Active != nil:
+		return 4 * (limit + 1) // few may be shown
+	case f.Text != "":
+		return 2 * (limit + 1)
+	}
+	return 0
+}
 
-// admits leaves out whom a search finds by name after it found them by e-mail.
-func (f UserFilter) admits(u User, named bool) bool {
-	switch email := strings.HasPrefix(searched(u.Email), f.Text); {
-	case f.Text == "":
-	case named && (email || !strings.HasPrefix(searched(u.Name), f.Text)):
-		return false
-	case !named && !email:
+// admits shows whom a search finds by both e-mail and name at the first place.
+func (f UserFilter) admits(u User, at table.Key) bool {
+	if f.Text != "" && f.firstPlace(u) != at {
 		return false
 	}
 	return (f.Role == "" || slices.Contains(u.Roles, f.Role)) && (f.Active == nil || *f.Active == u.Active)
+}
+
+// firstPlace is the first in the index at which the search finds a user.
+func (f UserFilter) firstPlace(u User) (first table.Key) {
+	for _, text := range u.indexed() {
+		key, ok := searchKey(u, text.what, text.by)
+		if ok && strings.HasPrefix(searched(text.what), f.Text) && (first.Sort == "" || key.Sort < first.Sort) {
+			first = key
+		}
+	}
+	return first
 }

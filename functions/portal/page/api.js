@@ -31,8 +31,9 @@ export function listen(given) {
  * @param {string} method
  * @param {string} path
  * @param {object} [options] body, once (an Idempotency-Key), open (a call that
- *   takes no session), quiet (a 401 is answered as any other problem), as
- *   (the Content-Type of a body that is text already)
+ *   takes no session), quiet (a 401 is answered as any other problem), proves (a
+ *   401 may also mean what was typed), as (the Content-Type of a body that is
+ *   text already)
  */
 export async function call(method, path, options = {}) {
   for (;;) {
@@ -45,9 +46,19 @@ export async function call(method, path, options = {}) {
 }
 
 async function mended(problem, options) {
-  if (problem.status === 401 && !options.quiet && hooks.ended) return hooks.ended();
+  if (problem.status === 401 && !options.quiet && hooks.ended) return options.proves && await living() ? false : hooks.ended();
   if (problem.code === 'mfa_required' && hooks.stale) return hooks.stale();
   return false;
+}
+
+/** Whether there is a session; where nobody answers, nothing speaks against it. */
+async function living() {
+  try {
+    await send('GET', '/v1/session', {});
+    return true;
+  } catch (problem) {
+    return problem.status !== 401;
+  }
 }
 
 async function send(method, path, options) {

@@ -29,7 +29,7 @@ export function dialog(title, {children = [], closed = () => {}, firm = false} =
   });
   document.body.append(node);
   node.showModal();
-  (body.querySelector('[autofocus]') ?? body.querySelector('input:not([type=hidden]), select, textarea') ?? node.querySelector('h2')).focus();
+  (body.querySelector('[data-first]') ?? body.querySelector('input:not([type=hidden]), select, textarea') ?? node.querySelector('h2')).focus();
   return {node, body, close: () => node.open && node.close()};
 }
 

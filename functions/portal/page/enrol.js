@@ -53,12 +53,12 @@ export function steps(at, of = 3) {
 /**
  * The authenticator's secret as QR code and as text, and the code that proves it.
  * @param {object} begun secret, otpauth_uri, qr_png
- * @param {object} o step, send (gets the code)
+ * @param {object} o step, send (gets the code), within (a dialog, which has a title)
  */
-export function authenticator(begun, {step, send}) {
+export function authenticator(begun, {step, send, within}) {
   const grouped = begun.secret.replace(/=+$/, '').match(/.{1,4}/g).join(' ');
   return [
-    step && steps(step), h('h1', {tabindex: '-1'}, t('enrol.title')), h('p.quiet', t('enrol.lead')),
+    step && steps(step), !within && h('h1', {tabindex: '-1'}, t('enrol.title')), h('p.quiet', t('enrol.lead')),
     h('img.qr', {src: begun.qr_png, alt: t('enrol.qr'), width: 208, height: 208}),
     h('details', h('summary', t('enrol.manual')),
       h('p', t('enrol.manual_how')), h('code.secret', grouped),

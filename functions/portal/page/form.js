@@ -1,7 +1,7 @@
 // Forms: labels, hints, what was wrong and where, and one submission at a time.
 import {draft, forget, keep} from './drafts.js';
 import {explain, translated} from './errors.js';
-import {h, fill, setAll} from './dom.js';
+import {h, fill, icon, setAll} from './dom.js';
 import {t} from './say.js';
 
 let count = 0;
@@ -18,8 +18,21 @@ export function field(name, label, {hint, optional, as = 'input', choices, secre
   const input = h(choices ? 'select' : as, {id, name, required: !optional, ...attributes});
   for (const [value, text] of choices ?? []) input.append(h('option', {value, selected: value === attributes.value}, text));
   if (hint) input.setAttribute('aria-describedby', id + '-hint');
+  if (attributes.type === 'password') peek(input);
   return h('div.field', {'data-name': name, 'data-secret': secret || attributes.type === 'password'},
-    h('label', {for: id}, label, optional && h('span.quiet', ' ', t('form.optional'))), input, hint && h('p.hint', {id: id + '-hint'}, hint));
+    h('label', {for: id}, label, optional && h('span.quiet', ' ', t('form.optional'))), input.parentNode ?? input, hint && h('p.hint', {id: id + '-hint'}, hint));
+}
+
+/** Gives a password's field a button that shows what was typed. */
+export function peek(input) {
+  const around = h('div.peek');
+  input.replaceWith(around);
+  const eye = h('button.ghost', {type: 'button', 'aria-pressed': 'false', onclick: () => {
+    const shown = input.type === 'password';
+    input.type = shown ? 'text' : 'password';
+    setAll(eye, {'aria-pressed': String(shown)});
+  }}, icon('eye'), h('span.away', t('password.show')));
+  around.append(input, eye);
 }
 
 /** A box to tick. */

@@ -21,8 +21,12 @@ const views = {
   profile: () => import('./profile.js'),
 };
 
-/** The views that a mailed link opens, signed in or not. */
-const mailed = {accept: () => accept};
+/** The views for everybody, signed in or not: most are opened by a mailed link. */
+const open = {
+  accept: () => accept.view,
+  forgot: async () => (await import('./forgot.js')).ask,
+  reset: async () => (await import('./forgot.js')).choose,
+};
 
 /** The parts of the portal that a person may use, in the order of the menu. */
 const menu = () => [
@@ -37,6 +41,7 @@ const main = document.getElementById('main');
 const carried = new Map(); // secrets of mailed links, by view; gone with the page
 let turn = 0;
 let overlay = null;
+let asked = false; // whether it is known who is signed in
 
 /** The fragment as name, id and query: #phone-systems/ID?x=y. */
 function address() {
@@ -58,12 +63,11 @@ async function go() {
   takeSecret();
   const mine = ++turn;
   const {name, id, query} = address();
-  if (!mailed[name] && !me.user) return showSignIn();
-  const find = mailed[name] ?? views[name];
+  if (!open[name] && !me.user) return asked ? showSignIn() : arrive();
   const waiting = setTimeout(() => mine === turn && fill(main, h('p.quiet', {role: 'status'}, t('load.wait'))), 250);
   try {
-    const module = await (find ?? views[''])();
-    const shown = await module.view({id, query, secret: carried.get(name), done: entered});
+    const view = open[name] ? await open[name]() : (await (views[name] ?? views[''])()).view;
+    const shown = await view({id, query, secret: carried.get(name), done: entered});
     if (mine === turn) show(shown.title, shown.node);
   } catch (problem) {
     if (mine === turn && !(problem.status === 401 && !me.user)) show(t('error.title'), failed(problem));
@@ -81,7 +85,7 @@ function show(title, node) {
     if (a.hash.slice(1) === (belongs[name] ?? name)) a.setAttribute('aria-current', 'page');
     else a.removeAttribute('aria-current');
   }
-  if (!node.contains(document.activeElement)) (node.querySelector('[autofocus]') ?? node.querySelector('h1') ?? main).focus({preventScroll: true});
+  if (!node.contains(document.activeElement)) (node.querySelector('[data-first]') ?? node.querySelector('h1') ?? main).focus({preventScroll: true});
   scrollTo(0, 0);
 }
 
@@ -100,7 +104,7 @@ async function entered() {
   carried.clear();
   await whoami();
   frame();
-  if (mailed[address().name] || address().name === 'late') history.replaceState(null, '', location.pathname);
+  if (open[address().name] || address().name === 'late') history.replaceState(null, '', location.pathname);
   await go();
 }
 
@@ -123,7 +127,7 @@ function speak(one) {
   choose(one);
   retext();
   frame();
-  if (me.user || mailed[address().name]) go();
+  if (me.user || open[address().name]) go();
 }
 
 /** When the session ends if nothing is done, and a word in time to stay. */
@@ -166,7 +170,7 @@ function ended() {
       nobody(true);
       showSignIn();
     }}, t('end.leave'));
-    fill(d.body, h('p.quiet', t('end.why')), signIn(done, {email: who?.email}), h('p.mid', other));
+    fill(d.body, h('p.quiet', t('end.why')), signIn(done, {email: who?.email, over: true}), h('p.mid', other));
     d.body.querySelector(who ? '[name=password]' : '[name=email]').focus();
   }).finally(() => { overlay = null; });
   return overlay;
@@ -199,7 +203,12 @@ async function start() {
   addEventListener('error', unexpected);
   addEventListener('unhandledrejection', unexpected);
   document.documentElement.classList.add('ready');
-  if (mailed[address().name]) return go();
+  await go();
+}
+
+/** Finds out who is signed in, and shows what they came for. */
+async function arrive() {
+  asked = true;
   signIn(entered);
   try {
     await whoami();

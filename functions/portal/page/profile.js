@@ -2,10 +2,12 @@
 import {all, call, keyed} from './api.js';
 import {confirm, dialog, toast} from './dialog.js';
 import {fill, h, icon} from './dom.js';
-import {recoveryCodes} from './enrol.js';
+import {explain} from './errors.js';
+import {authenticator, recoveryCodes} from './enrol.js';
 import {button, field, form, submit} from './form.js';
 import {able, make} from './passkey.js';
-import {me} from './session.js';
+import {changePassword} from './password.js';
+import {me, whoami} from './session.js';
 import {t} from './say.js';
 import {when} from './time.js';
 
@@ -18,15 +20,18 @@ export async function view() {
 
 async function show(node) {
   const [factors, sessions] = await Promise.all([call('GET', '/v1/mfa'), all('/v1/sessions')]);
-  const again = () => show(node);
+  // Which factors there are decides what is asked for where a fresh one is needed.
+  const again = () => Promise.all([show(node), whoami()]);
   fill(node, h('h1', {tabindex: '-1'}, t('profile.title')), h('p.quiet.lead', me.user.email),
     h('section.card', h('h2', t('profile.factors')), h('ul.list.two',
-      factors.totp && h('li', h('div', h('div.title', t('profile.totp')), h('div.quiet.small', t('profile.since'), ' ', when(factors.totp.enrolled_at)))),
+      h('li', h('div', h('div.title', t('profile.totp')), h('div.quiet.small', factors.totp ? [t('profile.since'), ' ', when(factors.totp.enrolled_at)] : t('profile.totp_none'))),
+        h('div.do', button(t(factors.totp ? 'profile.replace' : 'profile.totp_add'), () => replace(t(factors.totp ? 'profile.replace' : 'profile.totp_add'), again)))),
       factors.passkeys.map(passkey => h('li', h('div', h('div.title', passkey.name), h('div.quiet.small', t('profile.used'), ' ', when(passkey.last_used_at))),
         h('div.do', button([t('system.remove'), h('span.away', ' ', passkey.name)], () => removePasskey(passkey, again))))),
       h('li', h('div', h('div.title', t('profile.codes', {n: factors.recovery_codes_left})), h('div.quiet.small', t(factors.recovery_codes_left < 3 ? 'profile.codes_few' : 'profile.codes_what'))),
         h('div.do', button(t('profile.codes_new'), newCodes)))),
     able() && h('div.acts', button([icon('key'), t('profile.passkey_add')], () => addPasskey(again)))),
+    h('section.card', h('h2', t('password.title')), h('div.acts', button(t('password.change'), () => changePassword(again)))),
     h('section.card', h('h2', t('profile.sessions')), h('ul.list.two', sessions.map(session => h('li', h('div',
       h('div.title', session.current ? t('profile.here') : session.client_network || t('profile.elsewhere')),
       h('div.quiet.small', t('profile.since'), ' ', when(session.created_at), ' · ', t('profile.used'), ' ', when(session.last_seen_at)))))),
@@ -34,6 +39,24 @@ async function show(node) {
       await call('DELETE', '/v1/sessions');
       await again();
     })))));
+}
+
+/** A new authenticator in the place of the old one, which counts until the new one is confirmed. */
+async function replace(title, again) {
+  try {
+    const begun = await call('POST', '/v1/mfa/totp');
+    const d = dialog(title);
+    const send = async ({code}) => {
+      await call('POST', '/v1/mfa/totp/confirm', {body: {code: code.replace(/\s/g, '')}, proves: true});
+      d.close();
+      await again();
+      toast(t('profile.replaced'));
+    };
+    fill(d.body, h('p', t('profile.replace_what')), authenticator(begun, {send, within: d}));
+    d.body.querySelector('input').focus();
+  } catch (problem) {
+    if (!problem.cancelled) toast(explain(problem));
+  }
 }
 
 function addPasskey(again) {
@@ -45,8 +68,8 @@ function addPasskey(again) {
       const body = {name: name.trim() || undefined, attestation: await make()};
       await call('POST', '/v1/mfa/passkeys', {body, once: once(body)});
       d.close();
-      toast(t('profile.passkey_added'));
       await again();
+      toast(t('profile.passkey_added'));
     },
     children: [field('name', t('profile.passkey_name'), {optional: true, maxlength: 100, autocomplete: 'off'}), h('div.acts', submit(t('profile.passkey_add')), button(t('dialog.cancel'), d.close))],
   }));

@@ -1,10 +1,10 @@
 // Signing in: the form that stands in the page, then the second factor. The same
 // form lies over the page when a session has ended.
 import {call} from './api.js';
-import {fill, h, say} from './dom.js';
+import {fill, h, say, setAll} from './dom.js';
 import {enrolment} from './enrol.js';
 import {askFactor} from './factor.js';
-import {wire} from './form.js';
+import {peek, wire} from './form.js';
 import {t} from './say.js';
 import {now} from './time.js';
 
@@ -13,21 +13,27 @@ const first = [...section.childNodes];
 let finish = () => {};
 
 wire(section.querySelector('form'), {send: password, own: {}});
+peek(section.querySelector('[type=password]'));
 
 /**
  * The way to sign in.
  * @param {function(object)} done gets what the sign-in answered
- * @param {object} [o] email (as it was), note (why)
+ * @param {object} [o] email (as it was), note (why), over (it lies over a page,
+ *   which a link must not take away)
  */
-export function signIn(done, {email, note} = {}) {
+export function signIn(done, {email, note, over} = {}) {
   finish = done;
   back(note);
   const input = section.querySelector('[name=email]');
   if (email) input.value = email;
   section.querySelector('[name=password]').value = email ? '' : section.querySelector('[name=password]').value;
   section.querySelector('button[type=submit]').disabled = false;
+  setAll(section.querySelector('[href="#forgot"]'), {target: over && '_blank'});
   return section;
 }
+
+/** What stands in the field for the e-mail. */
+export const typedEmail = () => first.find(node => node.nodeName === 'FORM').querySelector('[name=email]').value.trim();
 
 /** Says the form's texts in the language in use: it came with the page's. */
 export function retext() {
@@ -38,6 +44,7 @@ export function retext() {
   say(inForm('[for=signin-email]'), t('signin.email'));
   say(inForm('[for=signin-password]'), t('signin.password'));
   say(inForm('button[type=submit]'), t('signin.submit'));
+  say(inForm('[href="#forgot"]'), t('signin.forgot'));
 }
 
 /** Gives the section's first step back, with a word why. */

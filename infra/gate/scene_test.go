@@ -2,6 +2,7 @@ package gate
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"io"
@@ -34,11 +35,14 @@ type scene struct {
 
 // setting is what a scene may differ in.
 type setting struct {
+	host    string // pbx.example.com if empty; at localhost there is no TLS
 	profile string // 3cx-v20 if empty
 	policy  map[string]any
 	added   []string
 	// edit changes the configuration: to see a test notice.
 	edit func(config string) string
+	// upstream is the phone system's web server, if not the stand-in of profile.
+	upstream string
 	// more stands in nginx's http block beside the gate's file.
 	more string
 	// answer stands in for Portcullis.
@@ -51,7 +55,7 @@ func newScene(t *testing.T, proxy string, o setting) *scene {
 		o.profile = "3cx-v20"
 	}
 	s := &scene{World: localtest.New(t), t: t, proxy: proxy, ca: newAuthority(t), folder: t.TempDir()}
-	host := "pbx.example.com:" + freePort(t)
+	host := cmp.Or(o.host, "pbx.example.com") + ":" + freePort(t)
 	s.alice = s.Administrator("acme", "alice@acme.example")
 	s.gate = s.alice.PhoneSystem(host, o.policy)
 	s.alice.Must(http.StatusOK, "PATCH", "/v1/phone-systems/"+s.gate.ID, map[string]any{"profile": o.profile, "restricted_paths": append([]string{}, o.added...)})
@@ -85,7 +89,7 @@ func (s *scene) stopPortal() {
 
 func (s *scene) startProxy(o setting) {
 	s.t.Helper()
-	upstream := url.QueryEscape("https://" + s.pbx.Listener.Addr().String())
+	upstream := url.QueryEscape(cmp.Or(o.upstream, "https://"+s.pbx.Listener.Addr().String()))
 	config := s.alice.Must(http.StatusOK, "GET", "/v1/phone-systems/"+s.gate.ID+"/gate-config?proxy="+s.proxy+"&upstream="+upstream, nil).Body
 	portal, err := url.Parse(s.portal.URL)
 	if err != nil {

@@ -19,7 +19,7 @@ import (
 )
 
 // files are the pages' sources: what the browser gets is what stands there, but
-// for the marks in the pages that site fills in.
+// for the marks in the pages that site fills in, and the scripts' comments.
 //
 //go:embed page
 var files embed.FS
@@ -98,9 +98,14 @@ func assemble(fsys fs.FS, baseURL string) (*site, error) {
 		return nil, err
 	}
 	for _, name := range names {
-		if source[path.Base(name)], err = fs.ReadFile(fsys, name); err != nil {
+		text, err := fs.ReadFile(fsys, name)
+		if err != nil {
 			return nil, err
 		}
+		if strings.HasSuffix(name, ".js") {
+			text = lean(text)
+		}
+		source[path.Base(name)] = text
 	}
 	texts, err := readTexts(source["texts.js"])
 	if err != nil {
@@ -110,11 +115,23 @@ func assemble(fsys fs.FS, baseURL string) (*site, error) {
 	s.version = version(names, source)
 	s.policy = policy(source, baseURL)
 	for name, text := range source {
-		if strings.HasSuffix(name, ".js") && name != earlyName {
-			s.assets[name] = newFile("text/javascript; charset=utf-8", text, http.Header{"Cross-Origin-Resource-Policy": {"same-origin"}})
+		if kind := kindOf(name); kind != "" && name != earlyName {
+			s.assets[name] = newFile(kind, text, http.Header{"Cross-Origin-Resource-Policy": {"same-origin"}})
 		}
 	}
 	return s, s.pages(source, texts)
+}
+
+// kindOf is the kind of a file that pages load; of others there is none.
+func kindOf(name string) string {
+	switch path.Ext(name) {
+	case ".js":
+		return "text/javascript; charset=utf-8"
+	case ".css":
+		return "text/css; charset=utf-8"
+	default:
+		return ""
+	}
 }
 
 // earlyName is the script that stands in the page itself.
@@ -131,16 +148,16 @@ func version(names []string, source map[string][]byte) string {
 }
 
 // policy is the Content-Security-Policy of the pages: scripts are the portal's
-// own files and the one in the page, by its hash; styles the one in the page; a
-// form may be posted to phone systems alone, wherever they are; and no text
-// becomes markup, whatever a script does with it (Trusted Types).
+// own files and the one in the page, by its hash; styles likewise; a form may be
+// posted to phone systems alone, wherever they are; and no text becomes markup,
+// whatever a script does with it (Trusted Types).
 func policy(source map[string][]byte, baseURL string) string {
 	targets := "https:"
 	if strings.HasPrefix(baseURL, "http:") { // local use only, phone systems too
 		targets = "https: http:"
 	}
 	return strings.Join([]string{
-		"default-src 'none'", "script-src 'self' " + hashSource(source[earlyName]), "style-src " + hashSource(source["style.css"]),
+		"default-src 'none'", "script-src 'self' " + hashSource(source[earlyName]), "style-src 'self' " + hashSource(source["style.css"]),
 		"img-src data:", "connect-src 'self'", "form-action " + targets, "frame-ancestors 'none'", "base-uri 'none'",
 		"require-trusted-types-for 'script'", "trusted-types 'none'",
 	}, "; ")

@@ -17,6 +17,7 @@ import * as home from './home.js';
 const views = {
   '': () => may('manage_partners') ? import('./partners.js') : home,
   'phone-systems': () => import('./system.js'),
+  users: () => import('./users.js'),
   audit: () => import('./audit.js'),
   profile: () => import('./profile.js'),
 };
@@ -31,6 +32,7 @@ const open = {
 /** The parts of the portal that a person may use, in the order of the menu. */
 const menu = () => [
   ['', t(may('manage_partners') ? 'partners.title' : 'home.title'), true],
+  ['users', t('users.title'), may('manage_users')],
   ['audit', t('audit.title'), may('view_audit') || may('manage_partners')],
 ].filter(([, , shown]) => shown);
 

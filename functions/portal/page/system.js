@@ -3,6 +3,7 @@
 import {call, keyed, withQuery} from './api.js';
 import {dialog, toast} from './dialog.js';
 import {fill, h, icon, remake, row, table} from './dom.js';
+import {forget} from './drafts.js';
 import {button, form, submit} from './form.js';
 import {guide, light, liveLight, remove, replaceKey} from './gate.js';
 import {basicFields, differing, policyFields, read, usual} from './systemform.js';
@@ -101,7 +102,7 @@ class System {
 
   edit() {
     const standing = this.system;
-    const d = dialog(t('system.edit_title', {name: standing.name}));
+    const d = dialog(t('system.edit_title', {name: standing.name}), {closed: () => forget('system.' + this.id)});
     fill(d.body, form({
       name: 'system.' + this.id,
       send: async typed => {

@@ -185,6 +185,9 @@ func TestBadBodies(t *testing.T) {
 	s := newSpoiler(t)
 	bodies := s.bodies()
 	for _, op := range s.doc.operations() {
+		if op.text != "" {
+			s.spoilText(op)
+		}
 		if op.body == nil {
 			continue
 		}
@@ -201,6 +204,16 @@ func TestBadBodies(t *testing.T) {
 		t.Errorf("%s is no route", name)
 	}
 	t.Logf("%d bad requests", s.sent)
+}
+
+// spoilText sends what is no such text.
+func (s *spoiler) spoilText(op operation) {
+	path := s.path(op.path)
+	s.refused("too large", localtest.Request{Method: op.method, Path: path, Body: localtest.Text{Type: op.text, Content: strings.Repeat("x", 1<<20+1)}}, "413 invalid")
+	s.refused("nothing", localtest.Request{Method: op.method, Path: path, Body: localtest.Text{Type: op.text}}, invalid)
+	for _, kind := range []string{"application/json", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "", op.text + "; charset", op.text + "x"} {
+		s.refused("sent as "+kind, localtest.Request{Method: op.method, Path: path, Body: localtest.Text{Type: kind, Content: "x"}}, "415 invalid")
+	}
 }
 
 // spoilWhole sends what is no such object at all.
@@ -307,10 +320,7 @@ func TestBadPathsAndQueries(t *testing.T) {
 		if strings.HasPrefix(op.path, "/v1/gate/") || !strings.HasPrefix(op.path, "/v1/") {
 			continue
 		}
-		var body any
-		if op.body != nil {
-			body = s.bodies()[op.name()]
-		}
+		body := op.sample(s.bodies()[op.name()])
 		send := func(what, path string, problems ...string) {
 			s.refused(what, localtest.Request{Method: op.method, Path: path, Body: body}, problems...)
 		}

@@ -192,6 +192,9 @@ func (l *ledger) phoneSystems(admin *localtest.Person) *localtest.Gate {
 	l.costs("POST /v1/phone-systems/{id}/classify", func() {
 		admin.Must(200, "POST", path+"/classify", map[string]any{"requests": []any{map[string]any{"path": "/"}}})
 	})
+	l.costs("POST /v1/phone-systems/{id}/rehearse", func() {
+		admin.Must(200, "POST", path+"/rehearse", localtest.Text{Type: "text/plain", Content: "x"})
+	})
 	l.costs("GET /v1/phone-systems/{id}/gate-config", func() { admin.Must(200, "GET", path+"/gate-config", nil) })
 	admin.Unlock(spare, 600)
 	l.costs("POST /v1/phone-systems/{id}/lock, one window", func() { admin.Must(200, "POST", path+"/lock", nil) })

@@ -30,11 +30,25 @@ type operation struct {
 	// body is the schema of the JSON body; nil: it takes none.
 	body         map[string]any
 	bodyRequired bool
-	query        []string
-	session      bool
+	// text is the media type of a body that is no JSON; empty: it takes none.
+	text    string
+	query   []string
+	session bool
 }
 
 func (o operation) name() string { return o.method + " " + o.path }
+
+// sample is a body that is read: the given one, or where the operation takes a
+// text, any; nil where it takes none.
+func (o operation) sample(good map[string]any) any {
+	switch {
+	case o.text != "":
+		return localtest.Text{Type: o.text, Content: "x"}
+	case good == nil:
+		return nil
+	}
+	return good
+}
 
 // object is a member that must be an object; empty where there is none.
 func object(parent map[string]any, path ...string) map[string]any {
@@ -76,6 +90,11 @@ func (d openapi) operations() []operation {
 			if body := object(op.raw, "requestBody"); body != nil {
 				op.body = d.resolve(object(body, "content", "application/json")["schema"])
 				op.bodyRequired, _ = body["required"].(bool)
+				for kind := range object(body, "content") {
+					if strings.HasPrefix(kind, "text/") {
+						op.text = kind
+					}
+				}
 			}
 			for _, parameter := range list(op.raw, "parameters") {
 				if parameter["in"] == "query" {
@@ -105,7 +124,7 @@ func contract() map[string]string {
 		"GET /v1/phone-systems": "session apiKey", "POST /v1/phone-systems": "session apiKey",
 		"GET /v1/phone-systems/{id}": "session apiKey", "PATCH /v1/phone-systems/{id}": "session apiKey", "DELETE /v1/phone-systems/{id}": "session",
 		"POST /v1/phone-systems/{id}/gate-key": "session", "POST /v1/phone-systems/{id}/unlocks": "session", "POST /v1/phone-systems/{id}/lock": "session",
-		"POST /v1/phone-systems/{id}/classify": "session", "GET /v1/phone-systems/{id}/gate-config": "session",
+		"POST /v1/phone-systems/{id}/classify": "session", "POST /v1/phone-systems/{id}/rehearse": "session", "GET /v1/phone-systems/{id}/gate-config": "session",
 		"GET /v1/unlocks": "session apiKey", "GET /v1/unlocks/{id}": "session apiKey", "DELETE /v1/unlocks/{id}": "session",
 		"POST /v1/unlocks/{id}/extend": "session", "POST /v1/unlocks/{id}/pass": "session",
 		"GET /v1/gate/decision": "gateKey", "GET /v1/gate/pass": "gateKey", "POST /v1/gate/pass": "gateKey", "GET /v1/gate/notice": "gateKey",

@@ -110,12 +110,9 @@ func (p *parliament) ask(op operation, who string) localtest.Answer {
 		body["email"] = strings.ReplaceAll(who, " ", "-") + "@new.example"
 	}
 	if person.Token == "" {
-		return p.Send(localtest.Request{Method: op.method, Path: fill(op.path, p.ids), Body: body})
+		return p.Send(localtest.Request{Method: op.method, Path: fill(op.path, p.ids), Body: op.sample(body)})
 	}
-	if body == nil {
-		return person.Do(op.method, fill(op.path, p.ids), nil)
-	}
-	return person.Do(op.method, fill(op.path, p.ids), body)
+	return person.Do(op.method, fill(op.path, p.ids), op.sample(body))
 }
 
 // refusals are the answers of who may not; anything else was let past.

@@ -71,6 +71,7 @@ func bodies() map[string]any {
 		"DELETE /v1/phone-systems/{id}":        nil,
 		"POST /v1/phone-systems/{id}/gate-key": map[string]any{"revoke_previous": true},
 		"POST /v1/phone-systems/{id}/classify": map[string]any{"requests": []any{map[string]any{"path": "/"}}},
+		"POST /v1/phone-systems/{id}/rehearse": localtest.Text{Type: "text/plain", Content: "x"},
 		"POST /v1/phone-systems/{id}/unlocks":  map[string]any{"reason": "test"},
 		"POST /v1/phone-systems/{id}/lock":     nil,
 		"POST /v1/unlocks/{id}/extend":         map[string]any{"seconds": 60},
@@ -212,7 +213,7 @@ func TestAttack09AnotherPartnersSession(t *testing.T) {
 func notFresh() []string {
 	return []string{
 		"POST /v1/session/step-up", "POST /v1/session/step-up/options", "DELETE /v1/session", "DELETE /v1/sessions", "POST /v1/phone-systems/{id}/lock",
-		"DELETE /v1/unlocks/{id}", "POST /v1/unlocks/{id}/pass", "POST /v1/phone-systems/{id}/classify",
+		"DELETE /v1/unlocks/{id}", "POST /v1/unlocks/{id}/pass", "POST /v1/phone-systems/{id}/classify", "POST /v1/phone-systems/{id}/rehearse",
 	}
 }
 

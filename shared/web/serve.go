@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -72,8 +73,8 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case pattern == "" || unclean(r):
 		a.unrouted(handler, w, r)
-	case !acceptable(r):
-		a.Problem(w, r, http.StatusUnsupportedMediaType, Invalid, "the body must be JSON, sent with Content-Type: application/json")
+	case !acceptable(r, a.takes[pattern]):
+		a.Problem(w, r, http.StatusUnsupportedMediaType, Invalid, wanted(a.takes[pattern]))
 	default:
 		a.mux.ServeHTTP(w, r)
 	}
@@ -107,13 +108,22 @@ func (a *API) device(r *http.Request) string {
 
 // acceptable refuses bodies that a page of another origin could send without
 // asking first: forms, plain text, and those without a type (Fetch standard,
-// CORS-safelisted request-header). The gate's pass is a form, and judged there.
-func acceptable(r *http.Request) bool {
+// CORS-safelisted request-header). The gate's pass is a form, and judged there. A
+// route that takes another type says so; a cookie is held to its origin there as
+// everywhere.
+func acceptable(r *http.Request, takes string) bool {
 	if r.Body == nil || r.Body == http.NoBody || r.ContentLength == 0 || strings.HasPrefix(r.URL.Path, "/v1/gate/") {
 		return true
 	}
 	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	return err == nil && kind == "application/json"
+	return err == nil && kind == cmp.Or(takes, "application/json")
+}
+
+func wanted(takes string) string {
+	if takes == "" {
+		return "the body must be JSON, sent with Content-Type: application/json"
+	}
+	return "the body must be sent with Content-Type: " + takes
 }
 
 // securing are the headers of every answer but a bare one's.

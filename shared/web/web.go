@@ -7,6 +7,7 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"iter"
 	"log/slog"
@@ -47,6 +48,8 @@ type API struct {
 	keys *apikey.Ring
 	ids  *token.IDs
 	log  *slog.Logger
+	// takes are the media types of bodies that are no JSON, by the mux's pattern.
+	takes map[string]string
 	// bare are the routes that pay for nothing but themselves.
 	bare map[bareRoute]http.Handler
 	// elsewhere are the routes that others answer; they serve nothing here.
@@ -85,7 +88,7 @@ func New(o Options) *API {
 	cookies := newCookies(o.BaseURL)
 	return &API{
 		API: humago.New(mux, config), mux: mux, desk: o.Desk, keys: o.Keys, ids: o.IDs, log: o.Log,
-		bare: map[bareRoute]http.Handler{}, elsewhere: sync.OnceValue(http.NewServeMux), headers: securing(cookies.secure), Cookies: cookies, Cursors: Cursors{key: o.CursorKey},
+		takes: map[string]string{}, bare: map[bareRoute]http.Handler{}, elsewhere: sync.OnceValue(http.NewServeMux), headers: securing(cookies.secure), Cookies: cookies, Cursors: Cursors{key: o.CursorKey},
 	}
 }
 
@@ -98,6 +101,10 @@ type Route struct {
 	Status       int // of success; zero: 200
 	// Public routes answer without a session.
 	Public bool
+	// Takes is the media type of its body, which the handler gets as RawBody;
+	// empty: JSON. MaxBody is its most bytes; zero: the package's.
+	Takes   string
+	MaxBody int64
 	// Programs may ask as well, with an API key; all other routes are for persons.
 	Programs bool
 	// Errors are the statuses it may answer beside those that all do.
@@ -113,7 +120,7 @@ func (r Route) OrProgram() Route {
 func (r Route) operation() huma.Operation {
 	op := huma.Operation{
 		OperationID: r.ID, Method: r.Method, Path: r.Path, Summary: r.Summary, Tags: []string{r.Tag},
-		DefaultStatus: r.Status, MaxBodyBytes: MaxBody,
+		DefaultStatus: r.Status, MaxBodyBytes: cmp.Or(r.MaxBody, MaxBody),
 	}
 	op.Errors = append([]int{http.StatusInternalServerError, http.StatusServiceUnavailable}, r.Errors...)
 	if !r.Public {
@@ -133,6 +140,9 @@ func (r Route) operation() huma.Operation {
 // Origin answer; its errors are mapped by the one table.
 func Register[I, O any](a *API, r Route, handler func(context.Context, *I) (*O, error)) {
 	op := r.operation()
+	if r.Takes != "" {
+		a.takes[r.Method+" "+r.Path] = r.Takes
+	}
 	op.Middlewares = huma.Middlewares{ourStatuses}
 	if !r.Public {
 		op.Middlewares = append(op.Middlewares, a.authenticate(r.Programs))

@@ -242,10 +242,13 @@ func (a Answer) at(path string) any {
 	return value
 }
 
+// Text is a body of another type than JSON.
+type Text struct{ Type, Content string }
+
 // Request is one request; zero fields are left out.
 type Request struct {
 	Method, Path string
-	Body         any // marshalled as JSON; a string is sent as it is
+	Body         any // marshalled as JSON; a string is sent as it is, as JSON; a Text as what it is
 	Header       http.Header
 	// From is the peer's address; empty: 192.0.2.1.
 	From string
@@ -255,8 +258,11 @@ type Request struct {
 func (w *World) Send(req Request) Answer {
 	w.T.Helper()
 	var body io.Reader
+	kind := "application/json"
 	switch b := req.Body.(type) {
 	case nil:
+	case Text:
+		body, kind = strings.NewReader(b.Content), b.Type
 	case string:
 		body = strings.NewReader(b)
 	default:
@@ -268,7 +274,7 @@ func (w *World) Send(req Request) Answer {
 	}
 	r := httptest.NewRequest(req.Method, BaseURL+req.Path, body)
 	if body != nil {
-		r.Header.Set("Content-Type", "application/json")
+		r.Header.Set("Content-Type", kind)
 	}
 	for name, values := range req.Header {
 		r.Header[http.CanonicalHeaderKey(name)] = values

@@ -31,14 +31,18 @@ func asking() map[string]command {
 		"clock": {1, 1, (*run).clock},
 		"tick":  {0, 0, func(r *run, _ []string) error { return r.world.Tick() }},
 
-		// Requests: get PATH, post PATH [JSON]. with NAME: VALUE adds a header to
-		// the next one.
+		// Requests: get PATH, post PATH [JSON]; post-text PATH TEXT (\n ends a line).
+		// with NAME: VALUE adds a header to the next one.
 		"with":   {2, 2, (*run).with},
 		"get":    verb(http.MethodGet),
 		"post":   verb(http.MethodPost),
 		"patch":  verb(http.MethodPatch),
 		"delete": verb(http.MethodDelete),
 		"put":    verb(http.MethodPut),
+		"post-text": {2, 2, func(r *run, a []string) error {
+			r.next.Set("Content-Type", "text/plain")
+			return r.send(http.MethodPost, a[0], strings.ReplaceAll(a[1], `\n`, "\n"))
+		}},
 	}
 }
 

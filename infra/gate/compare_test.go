@@ -141,7 +141,7 @@ func (c *comparison) resolve(open []input) error {
 // origin holds what an origin made of an input against the judgement.
 func (c *comparison) origin(o origin, in input, r reply, files []string) {
 	v := c.judge(in.method, in.path())
-	if r.body == secret {
+	if file, secret := strings.CutPrefix(r.body, secret); secret && c.console(file) {
 		c.find("%s: %v, %s, is a file of the console to %s", c.profile, in, v.Rule, o.name)
 	}
 	for _, file := range files {

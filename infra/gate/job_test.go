@@ -160,8 +160,8 @@ func TestMainJobOnVersion18(t *testing.T) {
 	})
 }
 
-// Extension users upload what they like; a window lets large files through as
-// well.
+// Extension users upload what they like, also with Portcullis stopped; a window
+// lets large files through as well.
 func TestLargeUploads(t *testing.T) {
 	each(t, setting{}, func(s *scene) {
 		large := strings.Repeat("x", 12<<20)
@@ -172,6 +172,16 @@ func TestLargeUploads(t *testing.T) {
 		cookie, _ := s.pass(s.alice)
 		if a := s.do("POST", "/xapi/v1/Backups", large, "Cookie: "+cookie); a.body != want {
 			s.t.Errorf("with a window: %d %.200s", a.status, a.body)
+		}
+		s.pbx.seen()
+		s.locked("without one", s.do("POST", "/xapi/v1/Backups", "x"))
+		s.stopPortal()
+		if a := s.do("POST", "/webclient/upload", large); a.body != want {
+			s.t.Errorf("with Portcullis stopped: %d %.200s", a.status, a.body)
+		}
+		s.pbx.seen()
+		if a := s.do("POST", "/xapi/v1/Backups", "x", "Cookie: "+cookie); a.status != 503 || len(s.pbx.seen()) > 0 {
+			s.t.Errorf("with a window, and Portcullis stopped: %d", a.status)
 		}
 	})
 }

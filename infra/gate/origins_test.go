@@ -21,10 +21,10 @@ type origin struct {
 	files func(root string, r reply) []string
 }
 
-// secret and open are what the files hold that origins serve.
+// secret and open are what the files hold that origins serve, before their path.
 const (
-	secret = "of the admin console"
-	open   = "of extension users"
+	secret = "of an admin console: "
+	open   = "of extension users: "
 )
 
 // layFiles writes files into restricted and unrestricted places.
@@ -39,7 +39,7 @@ func layFiles(t *testing.T, root string) {
 			if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 				t.Fatal(err)
 			}
-			if err := os.WriteFile(file, []byte(content), 0o644); err != nil {
+			if err := os.WriteFile(file, []byte(content+"/"+name), 0o644); err != nil {
 				t.Fatal(err)
 			}
 		}

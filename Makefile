@@ -26,8 +26,9 @@ help: ## list these targets
 run: build ## start everything in one process; ARGS="-addr 127.0.0.1:9090" hands flags on
 	@bin/portcullis $(ARGS)
 
-build: ## build bin/portcullis
+build: ## build bin/portcullis, and bin/gate, whose "doctor" examines an installed gate
 	@$(GO) build -trimpath -o bin/portcullis $(MAIN)
+	@$(GO) build -trimpath -o bin/gate ./infra/gate/doctor/gate
 
 openapi: ## write functions/portal/openapi.json anew, after a change of routes
 	@$(GO) run ./infra/local/openapi > .openapi.draft && mv .openapi.draft functions/portal/openapi.json || { rm -f .openapi.draft; exit 1; }

@@ -21,16 +21,18 @@ import (
 // API gave, and the Portcullis that it asks.
 type scene struct {
 	*localtest.World
-	t       *testing.T
-	proxy   string
-	alice   *localtest.Person
-	gate    *localtest.Gate
-	pbx     *console
-	portal  *httptest.Server
-	ca      *authority
-	folder  string
-	url     string
-	browser *http.Client
+	t      *testing.T
+	proxy  string
+	alice  *localtest.Person
+	gate   *localtest.Gate
+	pbx    *console
+	portal *httptest.Server
+	ca     *authority
+	folder string
+	// generated is the configuration before it was edited.
+	generated string
+	url       string
+	browser   *http.Client
 }
 
 // setting is what a scene may differ in.
@@ -96,6 +98,7 @@ func (s *scene) startProxy(o setting) {
 		s.t.Fatal(err)
 	}
 	config = here(config, s.folder, s.gate.Host, portal)
+	s.generated = config
 	if o.edit != nil {
 		edited := o.edit(config)
 		if edited == config {

@@ -19,6 +19,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 )
@@ -51,6 +52,8 @@ type Profile struct {
 	Name  string `json:"name"`
 	Title string `json:"title"`
 	Rules []Rule `json:"rules"`
+	// Ports are where the product's own web server listens, beside any gate.
+	Ports Ports `json:"ports"`
 	// Static opens files of listed kinds outside restricted rules; nil: none.
 	Static *Static `json:"static,omitempty"`
 }
@@ -63,6 +66,23 @@ type Rule struct {
 	Keyed   bool   `json:"keyed,omitempty"`
 	Origin  Origin `json:"origin"`
 	Comment string `json:"comment"`
+}
+
+// Ports are a product's own; most likely first.
+type Ports struct {
+	Origin  Origin `json:"origin"`
+	Comment string `json:"comment"`
+	Numbers []int  `json:"numbers"`
+}
+
+// maxPorts keeps looking at them polite.
+const maxPorts = 8
+
+func (p Ports) check() error {
+	if len(p.Numbers) == 0 || len(p.Numbers) > maxPorts || slices.Min(p.Numbers) < 1 || slices.Max(p.Numbers) > 65535 {
+		return fmt.Errorf("ports: %v", p.Numbers)
+	}
+	return checkOrigin(p.Origin, p.Comment)
 }
 
 // Static opens GET and HEAD of files by extension (without the dot) or by
@@ -127,6 +147,9 @@ func parse(data []byte) (Profile, error) {
 		if err := p.checkRule(r); err != nil {
 			return Profile{}, fmt.Errorf("rule %q: %w", r.Path, err)
 		}
+	}
+	if err := p.Ports.check(); err != nil {
+		return Profile{}, err
 	}
 	if p.Static != nil {
 		return p, p.Static.check()

@@ -278,8 +278,11 @@ func TestDescribe(t *testing.T) {
 
 func TestParseIsStrict(t *testing.T) {
 	const good = `{"path":"/a/","kind":"restricted","origin":"seen","comment":"c"}`
-	file := func(rules, static string) string {
-		return `{"name":"n","title":"t","rules":[` + rules + `]` + static + `}`
+	file := func(rules, more string) string {
+		if !strings.Contains(more, `"ports"`) {
+			more += `,"ports":{"origin":"seen","comment":"c","numbers":[443]}`
+		}
+		return `{"name":"n","title":"t","rules":[` + rules + `]` + more + `}`
 	}
 	if _, err := parse([]byte(file(good, ""))); err != nil {
 		t.Fatal(err)
@@ -297,6 +300,9 @@ func TestParseIsStrict(t *testing.T) {
 		"unrestricted inside":   file(good+`,{"path":"/a/b","kind":"unrestricted","origin":"seen","comment":"c"}`, ""),
 		"dotted extension":      file(good, `,"static":{"origin":"seen","comment":"c","extensions":[".js"]}`),
 		"upper-case extension":  file(good, `,"static":{"origin":"seen","comment":"c","extensions":["JS"]}`),
+		"no ports":              file(good, `,"ports":{"origin":"seen","comment":"c","numbers":[]}`),
+		"no port at all":        file(good, `,"ports":{"origin":"seen","comment":"c","numbers":[0]}`),
+		"too many ports":        file(good, `,"ports":{"origin":"seen","comment":"c","numbers":[1,2,3,4,5,6,7,8,9]}`),
 		"static without origin": file(good, `,"static":{"comment":"c","extensions":["js"]}`),
 	} {
 		if p, err := parse([]byte(data)); err == nil {

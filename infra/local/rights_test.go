@@ -65,12 +65,32 @@ type parliament struct {
 }
 
 func assemble(w *localtest.World) *parliament {
+	p := found(w)
+	admin := p.people["administrator"]
+	other := admin.PhoneSystem("other.acme.example", nil)
+	elsewhere := admin.Must(http.StatusCreated, "POST", "/v1/roles", map[string]any{"name": "elsewhere", "permissions": access.Permissions(), "phone_systems": []string{other.ID}, "max_unlock_seconds": 600}).Text("id")
+	for name, person := range map[string]*localtest.Person{
+		"nobody":         w.As("nobody"),
+		"Technician":     w.User(admin, "tech@acme.example", access.Technician),
+		"Auditor":        w.User(admin, "auditor@acme.example", access.Auditor),
+		"Limited access": w.User(admin, "limited@acme.example", access.LimitedAccess),
+		"elsewhere":      w.User(admin, "elsewhere@acme.example", elsewhere),
+		"other partner":  w.Administrator("rival", "mallory@rival.example"),
+		"operator":       w.Operator(),
+	} {
+		p.people[name] = person
+	}
+	return p
+}
+
+// found is a partner with one of everything, its administrator, and somebody who
+// has signed out.
+func found(w *localtest.World) *parliament {
 	admin := w.Administrator("acme", "alice@acme.example")
-	gate, other := admin.PhoneSystem("pbx.acme.example", nil), admin.PhoneSystem("other.acme.example", nil)
+	gate := admin.PhoneSystem("pbx.acme.example", nil)
 	made := func(path string, body map[string]any) string {
 		return admin.Must(http.StatusCreated, "POST", path, body).Text("id")
 	}
-	elsewhere := made("/v1/roles", map[string]any{"name": "elsewhere", "permissions": access.Permissions(), "phone_systems": []string{other.ID}, "max_unlock_seconds": 600})
 	p := &parliament{World: w, bodies: (&spoiler{}).bodies()}
 	p.ids = map[string]string{
 		"/v1/phone-systems": gate.ID, "/v1/unlocks": admin.Unlock(gate, 600).Text("id"), "/v1/partners": admin.PartnerID,
@@ -81,16 +101,7 @@ func assemble(w *localtest.World) *parliament {
 	admin.Passkey("spare")
 	keys, _ := admin.Must(http.StatusOK, "GET", "/v1/mfa", nil).JSON["passkeys"].([]any)
 	p.ids["/v1/mfa/passkeys"], _ = keys[0].(map[string]any)["id"].(string)
-	p.people = map[string]*localtest.Person{
-		"administrator": admin, "nobody": w.As("nobody"),
-		"Technician":     w.User(admin, "tech@acme.example", access.Technician),
-		"Auditor":        w.User(admin, "auditor@acme.example", access.Auditor),
-		"Limited access": w.User(admin, "limited@acme.example", access.LimitedAccess),
-		"elsewhere":      w.User(admin, "elsewhere@acme.example", elsewhere),
-		"ended":          w.User(admin, "ended@acme.example", access.Technician),
-		"other partner":  w.Administrator("rival", "mallory@rival.example"),
-		"operator":       w.Operator(),
-	}
+	p.people = map[string]*localtest.Person{"administrator": admin, "ended": w.User(admin, "ended@acme.example", access.Technician)}
 	p.people["ended"].Must(http.StatusNoContent, "DELETE", "/v1/session", nil)
 	return p
 }

@@ -14,6 +14,7 @@ func (f Function) passwordRoutes() {
 	}
 	web.Register(f.API, post("/v1/password/forgot", "forgot-password", "Have a link mailed by which a new password can be chosen", http.StatusAccepted, 422), f.forgot)
 	web.Register(f.API, post("/v1/password/reset", "reset-password", "Choose a new password with a mailed link", http.StatusNoContent, 410, 422), f.reset)
+	web.Register(f.API, post("/v1/login/unsuspend", "unsuspend-login", "End a suspension of sign-ins early with a mailed link", http.StatusNoContent, 410, 422), f.unsuspend)
 	web.Register(f.API, web.Route{Method: http.MethodPost, Path: "/v1/password", ID: "change-password", Summary: "Change your password; ends your other sessions", Tag: "Signing in", Status: http.StatusNoContent, Errors: []int{403, 422, 429}}, f.changePassword)
 }
 
@@ -36,6 +37,16 @@ type resetInput struct {
 
 func (f Function) reset(ctx context.Context, in *resetInput) (*struct{}, error) {
 	return nil, f.Desk.Reset(ctx, in.Body.Token, in.Body.NewPassword, web.OriginOf(ctx))
+}
+
+type unsuspendInput struct {
+	Body struct {
+		Token string `json:"token" maxLength:"256"`
+	}
+}
+
+func (f Function) unsuspend(ctx context.Context, in *unsuspendInput) (*struct{}, error) {
+	return nil, f.Desk.Unsuspend(ctx, in.Body.Token, web.OriginOf(ctx))
 }
 
 type changePasswordInput struct {

@@ -110,6 +110,7 @@ func (s *spoiler) bodies() map[string]map[string]any {
 		"POST /v1/invitations/accept":          {"token": "x", "name": "x", "password": "quiet otter paints lanterns", "delivery": "bearer"},
 		"POST /v1/password":                    {"current_password": "x", "new_password": "quiet otter paints lanterns"},
 		"POST /v1/password/forgot":             {"email": "alice@acme.example"},
+		"POST /v1/login/unsuspend":             {"token": "x"},
 		"POST /v1/password/reset":              {"token": "x", "new_password": "quiet otter paints lanterns"},
 		"POST /v1/session/step-up":             {"method": "totp", "code": "123456", "assertion": map[string]any{}},
 		"POST /v1/mfa/totp/confirm":            {"code": "123456"},

@@ -14,6 +14,7 @@ import (
 	"portcullis.example/infra/local/localtest"
 	"portcullis.example/shared/access"
 	"portcullis.example/shared/account"
+	"portcullis.example/shared/attempt"
 	"portcullis.example/shared/table"
 	"portcullis.example/shared/table/dynamo/dynamotest"
 	"portcullis.example/shared/table/tabletest"
@@ -114,6 +115,7 @@ func (l *ledger) signingIn() *localtest.Person {
 	l.costs("POST /v1/login, unknown address", func() { as(401, "/v1/login", map[string]any{"email": "nobody@acme.example", "password": "x"}) })
 	l.costs("POST /v1/password/forgot", func() { as(202, "/v1/password/forgot", map[string]any{"email": admin.Email}) })
 	l.costs("POST /v1/password/forgot, unknown address", func() { as(202, "/v1/password/forgot", map[string]any{"email": "nobody@acme.example"}) })
+	l.suspensions(admin, as)
 	code := admin.NextCode()
 	l.costs("POST /v1/login/mfa, wrong code", func() { as(401, "/v1/login/mfa", map[string]any{"login_token": login, "method": "totp", "code": "x"}) })
 	l.costs("POST /v1/login/mfa", func() { as(200, "/v1/login/mfa", map[string]any{"login_token": login, "method": "totp", "code": code}) })
@@ -140,6 +142,24 @@ func (l *ledger) signingIn() *localtest.Person {
 	l.costs("DELETE /v1/session", func() { other.Must(204, "DELETE", "/v1/session", nil) })
 	admin.SignIn()
 	return admin
+}
+
+func (l *ledger) suspensions(admin *localtest.Person, as func(status int, path string, body map[string]any) localtest.Answer) {
+	for _, email := range []string{admin.Email, "nobody@acme.example"} {
+		item, err := table.Encode(attempt.CountKey(attempt.Password, email, ""), "attempts", attempt.Count{InARow: attempt.SuspendAfter - 1})
+		if err == nil {
+			err = l.Table.Apply(context.Background(), table.Put(item, table.Always()))
+		}
+		if err != nil {
+			l.t.Fatal(err)
+		}
+	}
+	l.costs("POST /v1/login, wrong password that suspends", func() { as(401, "/v1/login", map[string]any{"email": admin.Email, "password": "x"}) })
+	l.costs("POST /v1/login, unknown address that is suspended", func() { as(401, "/v1/login", map[string]any{"email": "nobody@acme.example", "password": "x"}) })
+	l.Tick()
+	letters := l.Mail.To(admin.Email)
+	_, secret, _ := strings.Cut(letters[len(letters)-1].Text, "token=")
+	l.costs("POST /v1/login/unsuspend", func() { as(204, "/v1/login/unsuspend", map[string]any{"token": strings.Fields(secret)[0]}) })
 }
 
 func (l *ledger) passkeys(admin *localtest.Person) {

@@ -1,7 +1,8 @@
 // Package attempt counts failures so that nobody can guess. It guarantees that
 // an attempt is reserved durably before the check it is for, that of any number
-// of parallel attempts no more than the limit is ever evaluated, and that
-// nothing lowers a count but an attempt that was right.
+// of parallel attempts no more than the limit is ever evaluated, that nothing
+// lowers a count but an attempt that was right, and that what ends a suspension
+// early ends that one alone.
 //
 // The rules are API.md's: 5 failures in 15 minutes, then a doubling wait of
 // 30 s to 1 h; 100 in a row suspend for 24 h; 100 per source address in 15
@@ -61,6 +62,8 @@ type Count struct {
 	Waits int `json:"waits"`
 	// Until is the unix second before which every attempt is refused.
 	Until int64 `json:"until"`
+	// Clears is what ends a suspension before Until; nil: nothing does.
+	Clears *Clearance `json:"clears,omitempty"`
 }
 
 // Reserve takes one attempt at now: the count as it stands if the attempt
@@ -97,6 +100,11 @@ func (c Count) wait(now time.Time) Count {
 	return c
 }
 
+const (
+	countsPartition = "attempts#"
+	countPrefix     = "count#"
+)
+
 // Factor is what is being guessed.
 type Factor string
 
@@ -113,14 +121,14 @@ const (
 // in (device is empty for others). Both are hashed: what people type as an
 // e-mail may be a password.
 func CountKey(factor Factor, whom, device string) table.Key {
-	return table.Key{Partition: "attempts#" + digest(string(factor)+"\n"+whom), Sort: "count#" + device}
+	return table.Key{Partition: countsPartition + digest(string(factor)+"\n"+whom), Sort: countPrefix + device}
 }
 
 // AddressKeys are the counters of a source address for now and for the time
 // before, IPv6 by /64.
 func AddressKeys(client netip.Addr, now time.Time) (current, previous table.Key) {
 	bucket := now.Unix() / int64(Window/time.Second)
-	partition := "attempts#" + digest("address\n"+Network(client))
+	partition := countsPartition + digest("address\n"+Network(client))
 	return table.Key{Partition: partition, Sort: strconv.FormatInt(bucket, 10)},
 		table.Key{Partition: partition, Sort: strconv.FormatInt(bucket-1, 10)}
 }

@@ -24,7 +24,7 @@ type mails struct {
 
 // MailKey is where the mails to a normalised address, known or not, are counted.
 func MailKey(email string) table.Key {
-	return table.Key{Partition: "attempts#" + digest("mail\n"+email), Sort: "mails"}
+	return table.Key{Partition: countsPartition + digest("mail\n"+email), Sort: "mails"}
 }
 
 // Mail are the writes that reserve one mail to an address, asked for by a client at
@@ -50,7 +50,7 @@ func Mail(email string, client netip.Addr, at time.Time, read table.Item) ([]tab
 	next.Asked = append(next.Asked, at.Unix())
 	item, err := table.Encode(MailKey(email), "mails", next)
 	item.Expires = at.Add(MailWindow)
-	source := table.Key{Partition: "attempts#" + digest("mails from\n"+Network(client)), Sort: strconv.FormatInt(at.Unix()/windowSeconds, 10)}
+	source := table.Key{Partition: countsPartition + digest("mails from\n"+Network(client)), Sort: strconv.FormatInt(at.Unix()/windowSeconds, 10)}
 	return []table.Write{table.Count(source, 1, MailSourceLimit, at.Add(2*Window)), table.Put(item, table.Is(read.Rev))}, err
 }
 

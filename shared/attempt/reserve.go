@@ -21,6 +21,8 @@ type Attempt struct {
 	// signed in fully: its own count bounds it, and the strangers behind the same
 	// address do not keep it out.
 	Own bool
+	// Suspend is called where the attempt suspends; nil: nobody is told.
+	Suspend func(ctx context.Context, until time.Time) (Telling, error)
 }
 
 // Keys are what Reserve wants to be read in the caller's own round trip.
@@ -65,14 +67,27 @@ func (g Guard) reserve(ctx context.Context, a Attempt, read []table.Item) (locks
 	if err != nil {
 		return false, err
 	}
+	below := AddressLimit - weighed(before, a.At.Unix())
+	return next.Until > a.At.Unix(), g.commit(ctx, a, next, table.Is(read[0].Rev), a.countAddress(1, below))
+}
+
+// commit writes the count on a condition, with more. A suspension is told of in the
+// same transaction.
+func (g Guard) commit(ctx context.Context, a Attempt, next Count, cond table.Cond, more []table.Write) error {
+	apply := func(ctx context.Context, writes []table.Write) error { return g.Table.Apply(ctx, writes...) }
+	if next.suspended() && a.Suspend != nil {
+		telling, err := a.Suspend(ctx, time.Unix(next.Until, 0).UTC())
+		if err != nil {
+			return err
+		}
+		next.Clears, apply = &telling.Clears, telling.Commit
+	}
 	item, err := table.Encode(a.Count, "attempts", next)
 	if err != nil {
-		return false, err
+		return err
 	}
 	item.Expires = a.At.Add(counterKept)
-	below := AddressLimit - weighed(before, a.At.Unix())
-	writes := append(a.countAddress(1, below), table.Put(item, table.Is(read[0].Rev)))
-	return next.Until > a.At.Unix(), g.Table.Apply(ctx, writes...)
+	return apply(ctx, append(more, table.Put(item, cond)))
 }
 
 // Wait is a LockedError while the count in an item as read refuses attempts.

@@ -23,6 +23,8 @@ type Action string
 const (
 	LoginSucceeded     Action = "login.succeeded"
 	LoginFailed        Action = "login.failed"
+	LoginSuspended     Action = "login.suspended"
+	LoginUnsuspended   Action = "login.unsuspended"
 	SessionEnded       Action = "session.ended"
 	SessionsEnded      Action = "sessions.ended"
 	StepUpSucceeded    Action = "step_up.succeeded"

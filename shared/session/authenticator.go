@@ -93,7 +93,7 @@ func (d *Desk) ConfirmAuthenticator(ctx context.Context, id Identity, secret, co
 	tally.take(l.items[3:], true)
 	tally.Own = true // a living session's
 	t := trial{Attempt: tally.Attempt, factor: attempt.Enrollment}
-	if _, err := d.Guard.Reserve(ctx, t.Attempt, tally.read); err != nil {
+	if _, err := d.reserve(ctx, tally, attempt.Enrollment, id.User.ID); err != nil {
 		return mfa.Factors{}, 0, err
 	}
 	for range tries {

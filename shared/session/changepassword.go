@@ -63,7 +63,7 @@ func (c *passwordChange) reserve(ctx context.Context) (err error) {
 	c.items = items[:2]
 	c.tally.take(items[2:], true)
 	c.tally.Own = true
-	_, err = c.Guard.Reserve(ctx, c.tally.Attempt, c.tally.read)
+	_, err = c.Desk.reserve(ctx, c.tally, attempt.Password, c.id.User.ID)
 	return err
 }
 

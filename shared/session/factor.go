@@ -78,7 +78,7 @@ func (d *Desk) checkCode(ctx context.Context, s pendingState, code string) ([]ta
 	}
 	t := trial{Attempt: s.tally.Attempt, factor: attempt.Enrollment}
 	var err error
-	if t.locks, err = d.Guard.Reserve(ctx, t.Attempt, s.tally.read); err != nil {
+	if t.locks, err = d.reserve(ctx, s.tally, t.factor, s.user.ID); err != nil {
 		return nil, err
 	}
 	if err := d.Factors.MayEnroll(s.factors, code, s.tally.At); err != nil {
@@ -120,7 +120,7 @@ func (d *Desk) complete(ctx context.Context, secret string, factor attempt.Facto
 		return SignedIn{}, err
 	}
 	t := trial{Attempt: s.tally.Attempt, factor: factor}
-	if t.locks, err = d.Guard.Reserve(ctx, t.Attempt, s.tally.read); err != nil {
+	if t.locks, err = d.reserve(ctx, s.tally, factor, s.user.ID); err != nil {
 		return SignedIn{}, err
 	}
 	for range tries {
@@ -296,7 +296,7 @@ func (d *Desk) StepUp(ctx context.Context, id Identity, secret string, proof mfa
 	tally.take(items[2:], true)
 	tally.Own = true // a living session's
 	t := trial{Attempt: tally.Attempt}
-	if _, err := d.Guard.Reserve(ctx, t.Attempt, tally.read); err != nil {
+	if _, err := d.reserve(ctx, tally, attempt.Factor(proof.Method), id.User.ID); err != nil {
 		return SteppedUp{}, err
 	}
 	for range tries {

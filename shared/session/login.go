@@ -133,7 +133,11 @@ func (d *Desk) reservePassword(ctx context.Context, email string, from Origin) (
 		user = claim.UserID
 	}
 	t.take(items[1:], owner == user)
-	_, err = d.Guard.Reserve(ctx, t.Attempt, t.read)
+	whom := user
+	if user == absentUser {
+		whom = attempt.Nobody(email)
+	}
+	_, err = d.reserve(ctx, t, attempt.Password, whom)
 	return user, t, err
 }
 

@@ -36,6 +36,7 @@ const (
 	Pass       Kind = "pcp"
 	APIKey     Kind = "pck"
 	Reset      Kind = "pcr"
+	Unsuspend  Kind = "pcu"
 )
 
 // ErrMalformed is any text that is no secret of the wanted kind. What was wrong

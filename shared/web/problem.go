@@ -123,6 +123,7 @@ var known = []struct {
 	{errNoRoute, http.StatusNotFound, NotFound},
 	{account.ErrInvitation, http.StatusGone, Gone},
 	{session.ErrReset, http.StatusGone, Gone},
+	{session.ErrSuspension, http.StatusGone, Gone},
 	{account.ErrEmailTaken, http.StatusConflict, Conflict},
 	{mfa.ErrWrong, http.StatusUnauthorized, BadAttempt},
 	{account.ErrLastAdministrator, http.StatusConflict, Conflict},

@@ -15,6 +15,7 @@ const peoplePath = "/v1/users"
 func (f Function) peopleRoutes(route router) {
 	web.Register(f.API, route(http.MethodGet, peoplePath, "list-users", "List and search users", 0, 403, 422), f.listPeople)
 	web.Register(f.API, route(http.MethodPost, peoplePath, "create-user", "Invite a user", 201, 403, 409, 422), f.invite)
+	web.Register(f.API, route(http.MethodPost, peoplePath+"/import", "import-users", "Invite whom a CSV file names", 0, 403, 413, 415, 422).WithCSV(), f.importPeople)
 	web.Register(f.API, route(http.MethodGet, peoplePath+"/{id}", "get-user", "Read one user", 0, 403, 404), f.getPerson)
 	web.Register(f.API, route(http.MethodPatch, peoplePath+"/{id}", "change-user", "Change, activate or deactivate a user", 0, 403, 404, 409, 422), f.changePerson)
 	web.Register(f.API, route(http.MethodDelete, peoplePath+"/{id}", "delete-user", "Remove a user and end their sessions and windows", 204, 403, 404, 409), f.removePerson)

@@ -296,6 +296,9 @@ func (l *ledger) people(admin *localtest.Person) {
 	l.costs("POST /v1/users", func() {
 		made = admin.Must(201, "POST", "/v1/users", map[string]any{"email": "erin@acme.example", "name": "Erin", "roles": []string{role.Text("id")}})
 	})
+	people := localtest.CSV("email,name\none@acme.example,One\ntwo@acme.example,Two\nthree@acme.example,Three\n")
+	l.costs("POST /v1/users/import, 3 new users", func() { admin.Must(200, "POST", "/v1/users/import", people) })
+	l.costs("POST /v1/users/import, the same again", func() { admin.Must(200, "POST", "/v1/users/import", people) })
 	path := "/v1/users/" + made.Text("id")
 	l.costs("GET /v1/users/{id}", func() { admin.Must(200, "GET", path, nil) })
 	l.Clock.Add(time.Second)

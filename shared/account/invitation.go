@@ -140,6 +140,16 @@ func (d *Directory) invite(ctx context.Context, partner string, p Person) (Invit
 	if err != nil {
 		return Invited{}, nil, err
 	}
+	taken, err := d.taken(ctx, email)
+	if err != nil {
+		return Invited{}, nil, err
+	}
+	return d.invitee(ctx, partner, p, email, taken)
+}
+
+// invitee is invite for a normalised address of which it is known whether it
+// signs in elsewhere.
+func (d *Directory) invitee(ctx context.Context, partner string, p Person, email string, taken bool) (Invited, []table.Write, error) {
 	id, err := d.Journal.IDs.New()
 	if err != nil {
 		return Invited{}, nil, err
@@ -150,25 +160,39 @@ func (d *Directory) invite(ctx context.Context, partner string, p Person) (Invit
 	if err != nil {
 		return Invited{}, nil, err
 	}
-	link, letter, err := d.invitation(ctx, user, now)
+	link, letter, err := d.letter(ctx, user, now, taken)
 	return Invited{User: user, Link: link}, append(writes, letter...), err
 }
 
-// invitation makes the token and the mail: to an address that signs in
-// elsewhere already, a mail that says so instead of a link that could not work.
-// The token is stored all the same, so that nothing else differs.
+// taken tells whether an address signs in to some account.
+func (d *Directory) taken(ctx context.Context, email string) (bool, error) {
+	_, err := d.Journal.Table.Get(ctx, EmailKey(email))
+	if errors.Is(err, table.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// invitation makes the token and the mail of an invitation.
 func (d *Directory) invitation(ctx context.Context, user User, now time.Time) (link string, writes []table.Write, err error) {
+	taken, err := d.taken(ctx, user.Email)
+	if err != nil {
+		return "", nil, err
+	}
+	return d.letter(ctx, user, now, taken)
+}
+
+// letter makes the token and the mail: to an address that signs in elsewhere
+// already, a mail that says so instead of a link that could not work. The token
+// is stored all the same, so that nothing else differs.
+func (d *Directory) letter(ctx context.Context, user User, now time.Time, taken bool) (link string, writes []table.Write, err error) {
 	link, write, err := d.newInvitation(user, now)
 	if err != nil {
 		return "", nil, err
 	}
 	letter := outbox.Letter{To: user.Email, Subject: "You are invited to Portcullis", Text: fmt.Sprintf(invitationText, link)}
-	_, err = d.Journal.Table.Get(ctx, EmailKey(user.Email))
-	switch {
-	case err == nil:
+	if taken {
 		letter.Text = takenText
-	case !errors.Is(err, table.ErrNotFound):
-		return "", nil, err
 	}
 	post, err := d.Outbox.Post(ctx, letter)
 	return link, []table.Write{write, post}, err

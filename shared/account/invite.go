@@ -59,25 +59,36 @@ func (d *Directory) inviteOnce(ctx context.Context, caller access.Caller, p Pers
 	if err != nil {
 		return Invited{}, err
 	}
-	if p.Administrator {
-		letter, err := d.Outbox.Post(ctx, newAdministrator(invited.User, m.caller))
-		if err != nil {
-			return Invited{}, err
-		}
-		writes = append(writes, letter)
+	told, err := d.tellOfAdministrator(ctx, invited.User, m.caller)
+	if err != nil {
+		return Invited{}, err
 	}
 	recorded, err := record(invited)
 	if err != nil {
 		return Invited{}, err
 	}
-	entry := audit.By(caller, audit.UserInvited, invited.User.ID).With("email", invited.User.Email).
-		With("administrator", yesNo(p.Administrator)).With("roles", strings.Join(p.Roles, " "))
-	err = d.Journal.Commit(ctx, append(append(writes, m.held), recorded...), entry)
+	writes = append(append(append(writes, told...), m.held), recorded...)
+	err = d.Journal.Commit(ctx, writes, userInvited(caller, invited.User))
 	var conflict *table.ConflictError
 	if errors.As(err, &conflict) && conflict.Index == listIndex {
 		return Invited{}, ErrUserExists
 	}
 	return invited, err
+}
+
+// tellOfAdministrator is the letter to all administrators where somebody is
+// invited as one; for all others there is none.
+func (d *Directory) tellOfAdministrator(ctx context.Context, u User, by access.Caller) ([]table.Write, error) {
+	if !u.Administrator {
+		return nil, nil
+	}
+	letter, err := d.Outbox.Post(ctx, newAdministrator(u, by))
+	return []table.Write{letter}, err
+}
+
+func userInvited(by access.Caller, u User) audit.Entry {
+	return audit.By(by, audit.UserInvited, u.ID).With("email", u.Email).
+		With("administrator", yesNo(u.Administrator)).With("roles", strings.Join(u.Roles, " "))
 }
 
 func (d *Directory) mayInvite(ctx context.Context, caller access.Caller, p Person) (manager, Person, error) {

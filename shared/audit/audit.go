@@ -47,6 +47,7 @@ const (
 	PartnerCreated    Action = "partner.created"
 	PartnerChanged    Action = "partner.changed"
 	UserInvited       Action = "user.invited"
+	UsersImported     Action = "users.imported"
 	UserChanged       Action = "user.changed"
 	UserActivated     Action = "user.activated"
 	UserDeactivated   Action = "user.deactivated"

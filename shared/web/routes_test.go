@@ -59,6 +59,7 @@ func bodies() map[string]any {
 		"POST /v1/api-keys":                    map[string]any{"name": "x", "permissions": []string{"view_audit"}},
 		"DELETE /v1/api-keys/{id}":             nil,
 		"POST /v1/users":                       map[string]any{"email": "eve@acme.example", "administrator": true},
+		"POST /v1/users/import":                localtest.CSV("email,administrator\neve@acme.example,yes\n"),
 		"PATCH /v1/users/{id}":                 map[string]any{"administrator": true},
 		"DELETE /v1/users/{id}":                nil,
 		"POST /v1/users/{id}/invitation":       nil,

@@ -21,6 +21,7 @@ import (
 
 	"portcullis.example/shared/apikey"
 	"portcullis.example/shared/session"
+	"portcullis.example/shared/sheet"
 	"portcullis.example/shared/token"
 )
 
@@ -109,6 +110,12 @@ type Route struct {
 	Programs bool
 	// Errors are the statuses it may answer beside those that all do.
 	Errors []int
+}
+
+// WithCSV is the route with a CSV file of at most sheet.MaxSize for a body.
+func (r Route) WithCSV() Route {
+	r.Takes, r.MaxBody = "text/csv", sheet.MaxSize+1 // huma refuses what reaches it
+	return r
 }
 
 // OrProgram is the route with Programs set.

@@ -245,6 +245,9 @@ func (a Answer) at(path string) any {
 // Text is a body of another type than JSON.
 type Text struct{ Type, Content string }
 
+// CSV is a CSV file as a body.
+func CSV(content string) Text { return Text{"text/csv", content} }
+
 // Request is one request; zero fields are left out.
 type Request struct {
 	Method, Path string

@@ -31,8 +31,8 @@ func asking() map[string]command {
 		"clock": {1, 1, (*run).clock},
 		"tick":  {0, 0, func(r *run, _ []string) error { return r.world.Tick() }},
 
-		// Requests: get PATH, post PATH [JSON]; post-text PATH TEXT (\n ends a line).
-		// with NAME: VALUE adds a header to the next one.
+		// Requests: get PATH, post PATH [JSON]; post-text PATH TEXT and upload PATH
+		// CSV, where \n ends a line. with NAME: VALUE adds a header to the next one.
 		"with":   {2, 2, (*run).with},
 		"get":    verb(http.MethodGet),
 		"post":   verb(http.MethodPost),
@@ -43,6 +43,7 @@ func asking() map[string]command {
 			r.next.Set("Content-Type", "text/plain")
 			return r.send(http.MethodPost, a[0], strings.ReplaceAll(a[1], `\n`, "\n"))
 		}},
+		"upload": {2, 2, (*run).upload},
 	}
 }
 
@@ -121,6 +122,13 @@ func verb(method string) command {
 	return command{1, 2, func(r *run, args []string) error {
 		return r.send(method, args[0], strings.Join(args[1:], ""))
 	}}
+}
+
+func (r *run) upload(args []string) error {
+	if len(r.next.Values("Content-Type")) == 0 {
+		r.next.Set("Content-Type", "text/csv")
+	}
+	return r.send(http.MethodPost, args[0], strings.ReplaceAll(args[1], `\n`, "\n"))
 }
 
 func (r *run) as(args []string) error {

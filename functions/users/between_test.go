@@ -38,6 +38,9 @@ func TestAttack32RightsTakenBeforeTheCommit(t *testing.T) {
 			"inviting": func(lea, _ *localtest.Person, unlocks string) localtest.Answer {
 				return lea.Do("POST", "/v1/users", map[string]any{"email": "new@acme.example", "roles": []string{unlocks}})
 			},
+			"importing": func(lea, _ *localtest.Person, unlocks string) localtest.Answer {
+				return lea.Do("POST", importPath, localtest.CSV("email,roles\nnew@acme.example,"+unlocks+"\n"))
+			},
 			"changing": func(lea, bob *localtest.Person, unlocks string) localtest.Answer {
 				return lea.Do("PATCH", userPath(bob), map[string]any{"roles": []string{unlocks}})
 			},

@@ -19,7 +19,7 @@ import (
 const importPath = "/v1/users/import"
 
 // crew is a file of n people.
-func crew(n int) localtest.CSV {
+func crew(n int) localtest.Text {
 	var file strings.Builder
 	file.WriteString("email,name,roles\n")
 	for i := range n {

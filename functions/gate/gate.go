@@ -59,7 +59,7 @@ func (f Function) decision(w http.ResponseWriter, r *http.Request) {
 	h := r.Header
 	d, err := f.Keeper.Decide(r.Context(), gatekeeper.Request{
 		Authorization: h["Authorization"], Method: h["Portcullis-Method"], URL: h["Portcullis-Url"],
-		Client: h["Portcullis-Client"], Cookie: h["Cookie"],
+		Client: h["Portcullis-Client"], Cookie: h["Cookie"], Config: h["Portcullis-Config"],
 	})
 	head := w.Header()
 	// Every identity header is always set, so that a client's own never stands.
@@ -116,7 +116,7 @@ func (f Function) notice(w http.ResponseWriter, r *http.Request) {
 		f.writeNotice(w, r, http.StatusOK, noticeText{System: "this phone system", Portal: f.BaseURL, Why: why(gatekeeper.Locked), Reason: string(gatekeeper.Locked)})
 		return
 	}
-	system, err := f.Keeper.System(r.Context(), r.Header["Authorization"])
+	system, err := f.Keeper.System(r.Context(), visit(r))
 	if err != nil {
 		f.API.Fail(w, r, unavailableUnlessKnown(err))
 		return
@@ -143,7 +143,7 @@ func (f Function) about(ctx context.Context, system phonesystem.PhoneSystem, rea
 func visit(r *http.Request) gatekeeper.Visit {
 	return gatekeeper.Visit{
 		Authorization: r.Header["Authorization"], Client: r.Header["Portcullis-Client"],
-		Cookie: r.Header["Cookie"], Origin: r.Header["Origin"],
+		Cookie: r.Header["Cookie"], Origin: r.Header["Origin"], Config: r.Header["Portcullis-Config"],
 	}
 }
 

@@ -99,20 +99,13 @@ type systemView struct {
 	GateKey         string             `json:"gate_key,omitempty" doc:"shown once"`
 }
 
-type gateView struct {
-	LastSeenAt *time.Time `json:"last_seen_at"`
-}
-
-func newView(p phonesystem.PhoneSystem, open int, seen gatekeeper.Sighting) systemView {
+func newView(p phonesystem.PhoneSystem, open int, gate gateView) systemView {
 	v := systemView{
 		ID: p.ID, Name: p.Name, Host: p.Host, Customer: p.Customer, Profile: p.Profile, RestrictedPaths: append([]string{}, p.RestrictedPaths...),
-		Policy: p.Policy, State: "locked", OpenUnlocks: open, CreatedAt: p.CreatedAt,
+		Policy: p.Policy, State: "locked", OpenUnlocks: open, CreatedAt: p.CreatedAt, Gate: gate,
 	}
 	if open > 0 {
 		v.State = "unlocked"
-	}
-	if !seen.LastSeenAt.IsZero() {
-		v.Gate.LastSeenAt = &seen.LastSeenAt
 	}
 	return v
 }
@@ -123,8 +116,15 @@ func (f Function) view(ctx context.Context, p phonesystem.PhoneSystem) (systemVi
 	if err != nil {
 		return systemView{}, err
 	}
-	seen, err := gatekeeper.Seen(ctx, f.Table, p.PartnerID)
-	return newView(p, open[p.ID], seen[p.ID]), err
+	reports, err := gatekeeper.Reports(ctx, f.Table, p)
+	if err != nil {
+		return systemView{}, err
+	}
+	gate, err := f.gateOf(p, reports[p.ID])
+	if err == nil && web.Identity(ctx).Caller.May(access.ViewAudit, p.ID) {
+		gate.showSources(reports[p.ID])
+	}
+	return newView(p, open[p.ID], gate), err
 }
 
 // Filter is what the list is narrowed by.
@@ -154,13 +154,17 @@ func (f Function) list(ctx context.Context, in *listInput) (*listView, error) {
 	if err != nil {
 		return nil, err
 	}
-	seen, err := gatekeeper.Seen(ctx, f.Table, caller.PartnerID)
+	reports, err := gatekeeper.Reports(ctx, f.Table, page...)
 	if err != nil {
 		return nil, err
 	}
 	out := &listView{Body: web.Items[systemView]{Items: []systemView{}, Next: f.API.Cursors.Seal(ctx, path, in.Filter, next)}}
 	for _, p := range page {
-		out.Body.Items = append(out.Body.Items, newView(p, open[p.ID], seen[p.ID]))
+		gate, err := f.gateOf(p, reports[p.ID])
+		if err != nil {
+			return nil, err
+		}
+		out.Body.Items = append(out.Body.Items, newView(p, open[p.ID], gate))
 	}
 	return out, nil
 }
@@ -192,9 +196,10 @@ func (f Function) create(ctx context.Context, in *createInput) (*oneView, error)
 	if err != nil {
 		return nil, err
 	}
-	out := &oneView{Body: newView(created.PhoneSystem, 0, gatekeeper.Sighting{})}
+	gate, err := f.gateOf(created.PhoneSystem, gatekeeper.Report{})
+	out := &oneView{Body: newView(created.PhoneSystem, 0, gate)}
 	out.Body.GateKey = created.GateKey
-	return out, nil
+	return out, err
 }
 
 // IDInput names one object in the path.

@@ -75,6 +75,9 @@ const (
 	PassIssued     Action = "pass.issued"
 	PassUsed       Action = "pass.used"
 	GateBadAttempt Action = "gate.bad_attempt"
+
+	GateConfigStale   Action = "gate.config_stale"
+	GateConfigCurrent Action = "gate.config_current"
 )
 
 // How it ended.

@@ -192,7 +192,7 @@ func FuzzReadKey(f *testing.F) {
 		if doubled {
 			values = append(values, strings.ReplaceAll(second, "KEY", s.gate.Key))
 		}
-		system, err := s.Keeper.System(context.Background(), values)
+		system, err := s.Keeper.System(context.Background(), gatekeeper.Visit{Authorization: values})
 		known := !doubled && values[0] == "Bearer "+s.gate.Key
 		if known != (err == nil) || known != (system.ID == s.gate.ID) || !known && !errors.Is(err, gatekeeper.ErrUnknownKey) {
 			t.Fatalf("%q: %q %v", values, system.ID, err)

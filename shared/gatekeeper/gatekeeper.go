@@ -135,8 +135,8 @@ func (k *Keeper) Decide(outer context.Context, req Request) (Decision, error) {
 	if !system.Authenticates(hash, q.now) {
 		return Decision{}, ErrUnknownKey
 	}
-	k.seen.note(system.PartnerID, system.ID, q.now.UTC().Truncate(time.Second))
 	d, err := k.judge(ctx, &q, system, items)
+	k.seen.note(system, sight{at: q.now, config: req.Config, decided: err == nil, allow: d.Allow, client: q.target.client})
 	if err != nil {
 		return Decision{}, err
 	}

@@ -67,6 +67,9 @@ func (r *remembered[T]) of(item table.Item) (*T, error) {
 type acquaintance struct {
 	phonesystem.PhoneSystem
 	matcher *profile.Matcher
+	// fingerprint is the matcher's, made when a gate first says what its file was
+	// made from.
+	fingerprint func() string
 }
 
 func decodeSystem(item table.Item) (*acquaintance, error) {
@@ -75,7 +78,10 @@ func decodeSystem(item table.Item) (*acquaintance, error) {
 		return nil, err
 	}
 	matcher, err := system.Matcher()
-	return &acquaintance{PhoneSystem: system, matcher: matcher}, err
+	if err != nil {
+		return nil, err
+	}
+	return &acquaintance{PhoneSystem: system, matcher: matcher, fingerprint: sync.OnceValue(matcher.Fingerprint)}, nil
 }
 
 func decodeLease(item table.Item) (*unlock.Lease, error) {

@@ -40,6 +40,8 @@ type Visit struct {
 	// Origin is the request's, one value; empty where there is none.
 	Origin []string
 	Ticket string
+	// Config is as a Request's.
+	Config []string
 	// Replace says that the person wants another's pass overwritten.
 	Replace bool
 }
@@ -61,12 +63,12 @@ type visit struct {
 	client string       // network
 }
 
-// System finds the phone system that a gate key names. Errors: ErrUnknownKey,
-// the table's.
-func (k *Keeper) System(ctx context.Context, authorization []string) (phonesystem.PhoneSystem, error) {
+// System finds the phone system that a visit's gate key names. Errors:
+// ErrUnknownKey, the table's.
+func (k *Keeper) System(ctx context.Context, v Visit) (phonesystem.PhoneSystem, error) {
 	ctx, cancel := context.WithTimeout(ctx, answerWithin)
 	defer cancel()
-	id, hash, ok := readKey(authorization)
+	id, hash, ok := readKey(v.Authorization)
 	if !ok {
 		return phonesystem.PhoneSystem{}, ErrUnknownKey
 	}
@@ -74,10 +76,10 @@ func (k *Keeper) System(ctx context.Context, authorization []string) (phonesyste
 	if err != nil {
 		return phonesystem.PhoneSystem{}, err
 	}
-	return k.authenticated(items[0], hash)
+	return k.authenticated(items[0], hash, v.Config)
 }
 
-func (k *Keeper) authenticated(item table.Item, hash token.Hash) (phonesystem.PhoneSystem, error) {
+func (k *Keeper) authenticated(item table.Item, hash token.Hash, config []string) (phonesystem.PhoneSystem, error) {
 	if !item.Exists() {
 		return phonesystem.PhoneSystem{}, ErrUnknownKey
 	}
@@ -88,6 +90,7 @@ func (k *Keeper) authenticated(item table.Item, hash token.Hash) (phonesystem.Ph
 	if !known.Authenticates(hash, k.journal.Second()) {
 		return phonesystem.PhoneSystem{}, ErrUnknownKey
 	}
+	k.seen.note(known, sight{at: k.journal.Now(), config: config})
 	return known.PhoneSystem, nil
 }
 
@@ -112,7 +115,7 @@ func (k *Keeper) readVisit(ctx context.Context, v Visit) (visit, error) {
 		return visit{}, err
 	}
 	read := visit{items: items}
-	if read.system, err = k.authenticated(items[0], hash); err != nil {
+	if read.system, err = k.authenticated(items[0], hash, v.Config); err != nil {
 		return read, err
 	}
 	if malformed != nil || !items[1].Exists() {
@@ -163,7 +166,7 @@ func (k *Keeper) readTicket(ctx context.Context, v *visit) error {
 func (k *Keeper) Admit(ctx context.Context, v Visit) (Admitted, error) {
 	ctx, cancel := context.WithTimeout(ctx, answerWithin)
 	defer cancel()
-	system, err := k.System(ctx, v.Authorization)
+	system, err := k.System(ctx, v)
 	if err != nil {
 		return Admitted{}, err
 	}

@@ -18,6 +18,9 @@ type Request struct {
 	URL           []string // Portcullis-Url: scheme, host, original path and query
 	Client        []string // Portcullis-Client: one address
 	Cookie        []string // any number
+	// Config is what the gate's file says it was made from, Portcullis-Config: it
+	// is noted, and decides nothing.
+	Config []string
 }
 
 // Sizes beyond which a value is not read.

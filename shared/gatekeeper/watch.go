@@ -2,13 +2,11 @@ package gatekeeper
 
 import (
 	"context"
-	"errors"
 	"strconv"
 	"sync"
 	"time"
 
 	"portcullis.example/shared/audit"
-	"portcullis.example/shared/table"
 )
 
 // WatchFor is how long a source that was told of is not told of again.
@@ -123,74 +121,3 @@ func (k *Keeper) noteDenial(ctx context.Context, q question, d Decision) {
 
 // shortened keeps entries small; the query, where secrets travel, is not there.
 func shortened(path string) string { return path[:min(len(path), 200)] }
-
-// sightings remember when each gate last asked, until they are written in one
-// go: no decision writes them.
-type sightings struct {
-	mu   sync.Mutex
-	last map[string]sighting
-}
-
-type sighting struct {
-	partner string
-	at      time.Time
-}
-
-func newSightings() *sightings { return &sightings{last: map[string]sighting{}} }
-
-func (s *sightings) note(partner, system string, now time.Time) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if _, seen := s.last[system]; seen || len(s.last) < maxKnown {
-		s.last[system] = sighting{partner: partner, at: now}
-	}
-}
-
-func (s *sightings) take() map[string]sighting {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	taken := s.last
-	s.last = map[string]sighting{}
-	return taken
-}
-
-// Sighting is when a gate last asked.
-type Sighting struct {
-	LastSeenAt time.Time `json:"last_seen_at"`
-}
-
-func sightingKey(partner, system string) table.Key {
-	return table.Key{Partition: "gates#" + partner, Sort: system}
-}
-
-// Flush writes when each gate that asked since the last Flush was seen. Errors
-// are joined; what could not be written comes again with the gate's next
-// question.
-func (k *Keeper) Flush(ctx context.Context) error {
-	var err error
-	for system, seen := range k.seen.take() {
-		item, one := table.Encode(sightingKey(seen.partner, system), "gate", Sighting{LastSeenAt: seen.at})
-		if one == nil {
-			one = k.journal.Table.Apply(ctx, table.Put(item, table.Always()))
-		}
-		err = errors.Join(err, one)
-	}
-	return err
-}
-
-// Seen answers when a partner's gates last asked, by phone system: as of the
-// last Flush.
-func Seen(ctx context.Context, t table.Table, partner string) (map[string]Sighting, error) {
-	seen := map[string]Sighting{}
-	for item, err := range t.List(ctx, table.Range{Partition: sightingKey(partner, "").Partition}) {
-		if err != nil {
-			return nil, err
-		}
-		sighting, err := table.Decode[Sighting](item)
-		if err != nil {
-			return nil, err
-		}
-		seen[item.Sort] = sighting
-	}
-	return seen, nil
-}

@@ -116,22 +116,6 @@ func TestFullWatchHasRoomWhenTheOldestSpellIsOver(t *testing.T) {
 	}
 }
 
-// When gates were seen is remembered for as many as fit; those go on being seen.
-func TestSightingsAreBounded(t *testing.T) {
-	s, first, later := newSightings(), time.Unix(1_800_000_000, 0), time.Unix(1_800_000_060, 0)
-	for i := range maxKnown + 100 {
-		s.note("P", fmt.Sprint(i), first)
-	}
-	s.note("P", "0", later)
-	taken := s.take()
-	if len(taken) != maxKnown || taken["0"] != (sighting{partner: "P", at: later}) {
-		t.Errorf("%d taken, the first seen at %v", len(taken), taken["0"].at)
-	}
-	if len(s.take()) != 0 {
-		t.Error("what was taken is still there")
-	}
-}
-
 // Phone systems that were met are remembered by revision, for as many as fit.
 func TestAcquaintancesAreBounded(t *testing.T) {
 	known := newRemembered(decodeSystem)

@@ -61,7 +61,7 @@ func TestUsersAreChanged(t *testing.T) {
 	p.press("Users")
 	p.see("dora@acme.example")
 	p.shot("users")
-	p.enter("Beginning of an e-mail or a name", "bob")
+	p.enter("Search e-mail or name", "bob")
 	p.until(`!document.body.innerText.includes("dora@")`)
 	p.press("Person")
 	p.see("What they may do")

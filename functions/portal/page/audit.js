@@ -9,13 +9,15 @@ import {when} from './time.js';
 
 const pageSize = 50;
 
-/** The actions to choose from; others are shown as they are called. */
-const actions = [
-  'login.succeeded', 'login.failed', 'step_up.succeeded', 'step_up.failed', 'session.ended', 'mfa.enrolled', 'mfa.removed', 'mfa.reset', 'mfa.counter_went_back',
-  'unlock.opened', 'unlock.extended', 'unlock.closed', 'unlock.revoked', 'unlock.expired', 'pass.issued', 'pass.used', 'gate.bad_attempt',
-  'phone_system.created', 'phone_system.changed', 'phone_system.deleted', 'phone_system.locked', 'gate_key.rotated',
-  'user.invited', 'invitation.accepted', 'partner.created', 'partner.changed', 'operator.invited', 'operator.recovered',
-];
+/** The actions to choose from, in groups. */
+const actions = {
+  windows: ['unlock.opened', 'unlock.extended', 'unlock.closed', 'unlock.revoked', 'unlock.expired', 'pass.issued', 'pass.used', 'gate.bad_attempt'],
+  signing_in: ['login.succeeded', 'login.failed', 'step_up.succeeded', 'step_up.failed', 'session.ended', 'sessions.ended', 'password.changed', 'password.failed',
+    'password.reset_requested', 'password.reset', 'mfa.enrolled', 'mfa.replaced', 'mfa.removed', 'mfa.failed', 'mfa.recovery_codes_renewed', 'mfa.counter_went_back'],
+  systems: ['phone_system.created', 'phone_system.changed', 'phone_system.deleted', 'phone_system.locked', 'gate_key.rotated'],
+  people: ['user.invited', 'invitation.accepted', 'user.changed', 'user.activated', 'user.deactivated', 'user.deleted', 'mfa.reset', 'role.created', 'role.changed',
+    'role.deleted', 'api_key.created', 'api_key.deleted', 'partner.created', 'partner.changed', 'operator.invited', 'operator.recovered'],
+};
 
 const said = action => has('audit.' + action) ? t('audit.' + action) : action;
 
@@ -44,15 +46,21 @@ class Audit {
     this.filter = h('form.row3', {method: 'post', onsubmit: event => event.preventDefault(), onchange: () => this.narrow()},
       field('from', t('audit.since'), {type: 'date', optional: true, value: this.query.get('from') ?? ''}),
       field('to', t('audit.until'), {type: 'date', optional: true, value: this.query.get('to') ?? ''}),
-      field('action', t('audit.what'), {optional: true, value: this.query.get('action') ?? '', choices: [['', t('audit.everything')], ...actions.map(a => [a, said(a)])]}),
+      field('action', t('audit.what'), {optional: true, value: this.query.get('action') ?? '', choices: [['', t('audit.everything')], ...Object.entries(actions).map(([group, of]) => [t('group.' + group), of.map(a => [a, said(a)])])]}),
       systems.length > 0 && field('phone_system', t('audit.system'), {optional: true, value: this.query.get('phone_system') ?? '', choices: [['', t('audit.every_system')], ...systems.map(s => [s.id, s.name])]}));
     for (const mark of this.filter.querySelectorAll('label .quiet')) mark.remove();
-    fill(this.node, h('div.head', h('div', h('h1', {tabindex: '-1'}, t('audit.title')), h('p.quiet', t('audit.lead')))), this.filter, this.table, this.below);
+    this.only = h('p', {'aria-live': 'polite'});
+    fill(this.node, h('div.head', h('div', h('h1', {tabindex: '-1'}, t('audit.title')), h('p.quiet', t('audit.lead')))), this.filter, this.only, this.table, this.below);
     await this.load();
   }
 
   narrow() {
-    const chosen = new URLSearchParams([...new FormData(this.filter)].filter(([, value]) => value !== ''));
+    const chosen = new URLSearchParams([...new FormData(this.filter), ['actor', this.query.get('actor') ?? '']].filter(([, value]) => value !== ''));
+    this.go(chosen);
+  }
+
+  /** Shows what is asked for, which stands in the address. */
+  go(chosen) {
     history.replaceState(null, '', '#audit' + (chosen.size > 0 ? '?' + chosen : ''));
     this.query = chosen;
     this.load().catch(problem => fill(this.below, h('p.box.bad', {role: 'alert'}, explain(problem))));
@@ -75,21 +83,41 @@ class Audit {
     const {items, next} = await call('GET', this.asked(cursor));
     if (asked !== this.query) return;
     if (!cursor) fill(this.rows);
+    this.about(items);
     this.rows.append(...items.map(entry => this.row(entry)));
     this.table.hidden = this.rows.children.length === 0;
     fill(this.below, this.table.hidden && !next ? h('div.empty', icon('search'), h('h2', t('audit.none')), h('p.quiet', t('audit.none_how')))
       : next && h('div.acts', button(t('audit.more'), () => this.load(next))));
   }
 
+  /** Says whose entries are shown, if only somebody's are. */
+  about(items) {
+    const actor = this.query.get('actor');
+    const found = items.find(entry => entry.actor === actor);
+    fill(this.only, actor && [t('audit.only', {who: found ? nameOf(found) : t('audit.one')}), ' ', button(t('audit.all'), () => {
+      const chosen = new URLSearchParams(this.query);
+      chosen.delete('actor');
+      this.go(chosen);
+    }, '.link')]);
+  }
+
+  /** Who did it; a press shows only what they did. */
+  who(entry) {
+    if (has('actor.' + entry.actor) || this.query.get('actor') === entry.actor) return nameOf(entry);
+    const chosen = new URLSearchParams(this.query);
+    chosen.set('actor', entry.actor);
+    return h('a', {href: '#audit?' + chosen}, nameOf(entry));
+  }
+
   row(entry) {
     const failed = entry.outcome === 'failure';
-    const details = Object.entries(entry.details).filter(([name]) => name !== 'actor_email');
+    const details = Object.entries(entry.details).filter(([name, value]) => name !== 'actor_email' && value !== '');
     const name = this.names.get(entry.phone_system_id);
     return row([
       when(entry.at),
       [h('div', failed ? h('span.state.bad', icon('warn'), said(entry.action)) : said(entry.action)),
         details.length > 0 && h('details.small', h('summary', t('audit.details')), h('dl', details.map(([name, value]) => [h('dt', detailName(name)), h('dd', shown(name, value))])))],
-      who(entry),
+      this.who(entry),
       entry.phone_system_id && (name ? h('a', {href: '#phone-systems/' + entry.phone_system_id}, name) : t('audit.gone')),
       entry.client_ip && h('code', entry.client_ip)]);
   }
@@ -97,11 +125,15 @@ class Audit {
 
 const detailName = name => has('detail.' + name) ? t('detail.' + name) : name;
 
-/** Times are shown as times; everything else as it was recorded. */
-const shown = (name, value) => /^\d{4}-\d\d-\d\dT[\d:]+Z$/.test(value) ? when(value) : value;
+/** Times are shown as times, what has a name by it; everything else as it was recorded. */
+function shown(name, value) {
+  if (/^\d{4}-\d\d-\d\dT[\d:]+Z$/.test(value)) return when(value);
+  const key = {cause: 'audit.', method: 'factor.name.', profile: 'profile.', old_profile: 'profile.'}[name] + value;
+  return has(key) ? t(key) : value;
+}
 
-function who(entry) {
-  if (entry.details.actor_email) return entry.details.actor_email;
-  const key = 'actor.' + entry.actor;
-  return has(key) ? t(key) : entry.details.email ?? h('code.small', entry.actor);
+function nameOf({actor, details}) {
+  if (details.actor_email) return details.actor_email;
+  if (has('actor.' + actor)) return t('actor.' + actor);
+  return details.actor_key ?? details.email ?? actor;
 }

@@ -11,12 +11,13 @@ let count = 0;
  * @param {string} name as in the request's body
  * @param {string} label
  * @param {object} [options] hint; optional; and attributes of the input, of which
- *   as: 'textarea' and choices: [[value, text]…] make other elements
+ *   as: 'textarea' and choices: [[value, text] or [group, choices]…] make others
  */
 export function field(name, label, {hint, optional, as = 'input', choices, secret, ...attributes} = {}) {
   const id = `f${++count}-${name}`;
   const input = h(choices ? 'select' : as, {id, name, required: !optional, ...attributes});
-  for (const [value, text] of choices ?? []) input.append(h('option', {value, selected: value === attributes.value}, text));
+  const option = ([value, text]) => Array.isArray(text) ? h('optgroup', {label: value}, text.map(option)) : h('option', {value, selected: value === attributes.value}, text);
+  input.append(...(choices ?? []).map(option));
   if (hint) input.setAttribute('aria-describedby', id + '-hint');
   if (attributes.type === 'password') peek(input);
   return h('div.field', {'data-name': name, 'data-secret': secret || attributes.type === 'password'},
@@ -128,6 +129,11 @@ function complete(node) {
   for (const input of empty) wrong(input.closest('.field'), t(input.type === 'checkbox' ? 'form.tick' : 'form.missing'));
   empty[0]?.focus();
   return empty.length === 0;
+}
+
+/** Refuses what was typed in a field, as the API does. */
+export function refuse(name, message) {
+  throw Object.assign(new Error(message), {code: 'invalid', errors: [{location: name, message}]});
 }
 
 /** Says what is wrong with one field. */

@@ -18,6 +18,8 @@ const views = {
   '': () => may('manage_partners') ? import('./partners.js') : home,
   'phone-systems': () => import('./system.js'),
   users: () => import('./users.js'),
+  roles: () => import('./roles.js'),
+  'api-keys': () => import('./apikeys.js'),
   audit: () => import('./audit.js'),
   profile: () => import('./profile.js'),
 };
@@ -33,6 +35,8 @@ const open = {
 const menu = () => [
   ['', t(may('manage_partners') ? 'partners.title' : 'home.title'), true],
   ['users', t('users.title'), may('manage_users')],
+  ['roles', t('roles.title'), may('manage_users')],
+  ['api-keys', t('keys.title'), me.user.administrator && !may('manage_partners')],
   ['audit', t('audit.title'), may('view_audit') || may('manage_partners')],
 ].filter(([, , shown]) => shown);
 

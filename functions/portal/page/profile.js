@@ -34,7 +34,7 @@ async function show(node) {
     h('section.card', h('h2', t('password.title')), h('div.acts', button(t('password.change'), () => changePassword(again)))),
     h('section.card', h('h2', t('profile.sessions')), h('ul.list.two', sessions.map(session => h('li', h('div',
       h('div.title', session.current ? t('profile.here') : session.client_network || t('profile.elsewhere')),
-      h('div.quiet.small', t('profile.since'), ' ', when(session.created_at), ' · ', t('profile.used'), ' ', when(session.last_seen_at)))))),
+      h('div.quiet.small', t('profile.since'), ' ', when(session.created_at), ' · ', t('profile.used'), ' ', when(session.last_seen_at), ' · ', t('factor.name.' + session.method)))))),
     sessions.length > 1 && h('div.acts', button(t('profile.end'), async () => confirm(t('profile.end_title'), [t('profile.end_what')], t('profile.end'), async () => {
       await call('DELETE', '/v1/sessions');
       await again();

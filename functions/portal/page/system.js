@@ -7,6 +7,7 @@ import {forget} from './drafts.js';
 import {button, form, submit} from './form.js';
 import {guide, light, liveLight, remove, replaceKey} from './gate.js';
 import {basicFields, differing, policyFields, read, usual} from './systemform.js';
+import {tools} from './probe.js';
 import {may, me, whileHere} from './session.js';
 import {t} from './say.js';
 import {length, when} from './time.js';
@@ -55,7 +56,8 @@ class System {
     this.install = h('div');
     fill(this.gate, h('h2', t('gate.title')), this.seen, this.install);
     this.past = h('section');
-    this.node = h('div', back(), this.title, this.what, this.gate, this.past);
+    this.probe = h('section.card');
+    this.node = h('div', back(), this.title, this.what, this.gate, this.probe, this.past);
     whileHere(this.node, refreshSeconds, () => this.load().catch(() => {}));
   }
 
@@ -77,6 +79,7 @@ class System {
     remake(this.seen, system.gate, () => [h('p', light(system)), h('p.quiet', t(system.gate.last_seen_at ? 'gate.seen_what' : 'gate.unseen_what'))]);
     // Not with each answer of the gate: somebody may be filling it in.
     remake(this.install, system.host, () => this.installing());
+    remake(this.probe, [system.profile, system.restricted_paths], () => [h('h2', t('probe.title')), h('p.quiet', t('probe.lead')), tools(system)]);
     remake(this.past, windows, () => past(windows));
   }
 

@@ -25,12 +25,14 @@ export function basicFields(system, moving) {
   ];
 }
 
+/** Lengths to choose from, the present one among them. */
+export const lengthChoices = present => [...new Set([...sensible, present])].sort((a, b) => a - b).map(s => [String(s), length(s)]);
+
 /** How it may be unlocked. */
 export function policyFields({policy, restricted_paths: paths}) {
-  const lengths = of => [...new Set([...sensible, of])].sort((a, b) => a - b).map(s => [String(s), length(s)]);
   return [
-    h('div.row2', field('default_seconds', t('policy.default'), {value: String(policy.default_seconds), choices: lengths(policy.default_seconds)}),
-      field('max_seconds', t('policy.max'), {value: String(policy.max_seconds), choices: lengths(policy.max_seconds)})),
+    h('div.row2', field('default_seconds', t('policy.default'), {value: String(policy.default_seconds), choices: lengthChoices(policy.default_seconds)}),
+      field('max_seconds', t('policy.max'), {value: String(policy.max_seconds), choices: lengthChoices(policy.max_seconds)})),
     h('div.row2', field('max_extensions', t('policy.extensions'), {value: policy.max_extensions, type: 'number', min: 0, max: 100}),
       field('reason', t('policy.reason'), {value: policy.reason, choices: ['required', 'optional'].map(v => [v, t('policy.reason.' + v)])})),
     field('binding', t('policy.binding'), {value: policy.binding, choices: ['pass', 'ip', 'pass+ip'].map(v => [v, t('policy.binding.' + v)]), hint: t('policy.binding_hint')}),

@@ -58,7 +58,7 @@ class Person {
       h('section.card', h('h2', t('users.may')), this.rights(), h('div.acts', button(t('users.edit'), () => this.edit()))),
       this.windows.length > 0 && h('section.card', h('h2', t('home.open')), h('ul.list.two', this.windows.map(w => h('li', h('div.title', w.name), h('span.state.open', icon('open'), t('home.until'), ' ', when(w.expires_at)))))),
       h('section.card', h('h2', t('users.signing_in')), h('dl',
-        fact('users.factors', user.mfa.methods.map(method => t('factor.name.' + method)).join(', ') || t('users.no_factor')),
+        fact('users.factors', user.mfa.methods.filter(method => method !== 'recovery_code').map(method => t('factor.name.' + method)).join(', ') || t('users.no_factor')),
         fact('users.invited_at', when(user.invited_at)), fact('users.joined', when(user.joined_at)), fact('users.last', when(user.last_login_at))),
       h('div.acts', this.acts())),
       may('view_audit') && h('p', h('a', {href: '#audit?actor=' + user.id}, t('users.audit'))));
@@ -69,7 +69,7 @@ class Person {
     if (this.user.administrator) return h('p', h('strong', t('users.admin')), h('span.quiet.small.under', t('users.admin_what')));
     const held = this.user.roles.map(id => this.roles.find(role => role.id === id)).filter(Boolean);
     if (held.length === 0) return h('p', t('users.may_nothing'));
-    return h('ul.plain', held.map(role => h('li', h('strong', nameOf(role)), h('span.quiet.small.under', `${does(role)} · ${where(role)}`))));
+    return h('ul.bare', held.map(role => h('li', h('strong', nameOf(role)), h('span.quiet.small.under', `${does(role)} · ${where(role)}`))));
   }
 
   acts() {

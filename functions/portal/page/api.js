@@ -33,7 +33,7 @@ export function listen(given) {
  * @param {object} [options] body, once (an Idempotency-Key), open (a call that
  *   takes no session), quiet (a 401 is answered as any other problem), proves (a
  *   401 may also mean what was typed), as (the Content-Type of a body that is
- *   text already)
+ *   text or bytes already)
  */
 export async function call(method, path, options = {}) {
   for (;;) {

@@ -6,6 +6,7 @@ import {forget} from './drafts.js';
 import {copying} from './enrol.js';
 import {button, field, form, submit, tick} from './form.js';
 import {download} from './gate.js';
+import {titled} from './rolewords.js';
 import {t} from './say.js';
 import {day, now, when} from './time.js';
 
@@ -54,7 +55,7 @@ class Keys {
       },
       children: [
         field('name', t('keys.name'), {maxlength: 100, autocomplete: 'off', hint: t('keys.name_hint')}),
-        h('fieldset.field', {'data-name': 'permissions'}, h('legend', t('keys.more')), grantable.map(p => tick('may:' + p, [h('strong.first-big', t('permission.' + p)), h('span.quiet.small.under', t('keys.may.' + p))]))),
+        h('fieldset.field', {'data-name': 'permissions'}, h('legend', t('keys.more')), grantable.map(p => tick('may:' + p, [h('strong', titled(p)), h('span.quiet.small.under', t('keys.may.' + p))]))),
         field('days', t('keys.ends'), {value: '365', choices: [['30', t('keys.days', {n: 30})], ['90', t('keys.days', {n: 90})], ['365', t('keys.days', {n: 365})], ['', t('keys.never')]], hint: t('keys.ends_hint')}),
         h('div.acts', submit(t('keys.create')), button(t('dialog.cancel'), d.close))],
     }));

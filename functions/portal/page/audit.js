@@ -32,6 +32,7 @@ class Audit {
   constructor(query) {
     this.query = query;
     this.names = new Map();
+    this.people = new Map(); // e-mails by id, as entries tell them
     this.rows = h('tbody');
     this.below = h('div');
     this.table = h('div.scroll', {tabindex: '0', role: 'region', 'aria-label': t('audit.title')}, 
@@ -83,7 +84,8 @@ class Audit {
     const {items, next} = await call('GET', this.asked(cursor));
     if (asked !== this.query) return;
     if (!cursor) fill(this.rows);
-    this.about(items);
+    for (const {actor, details} of items) if (details.actor_email) this.people.set(actor, details.actor_email);
+    this.about();
     this.rows.append(...items.map(entry => this.row(entry)));
     this.table.hidden = this.rows.children.length === 0;
     fill(this.below, this.table.hidden && !next ? h('div.empty', icon('search'), h('h2', t('audit.none')), h('p.quiet', t('audit.none_how')))
@@ -91,10 +93,9 @@ class Audit {
   }
 
   /** Says whose entries are shown, if only somebody's are. */
-  about(items) {
+  about() {
     const actor = this.query.get('actor');
-    const found = items.find(entry => entry.actor === actor);
-    fill(this.only, actor && [t('audit.only', {who: found ? nameOf(found) : t('audit.one')}), ' ', button(t('audit.all'), () => {
+    fill(this.only, actor && [t('audit.only', {who: this.people.get(actor) ?? t('audit.one')}), ' ', button(t('audit.all'), () => {
       const chosen = new URLSearchParams(this.query);
       chosen.delete('actor');
       this.go(chosen);
@@ -103,10 +104,11 @@ class Audit {
 
   /** Who did it; a press shows only what they did. */
   who(entry) {
-    if (has('actor.' + entry.actor) || this.query.get('actor') === entry.actor) return nameOf(entry);
+    const name = this.people.get(entry.actor) ?? nameOf(entry);
+    if (has('actor.' + entry.actor) || this.query.get('actor') === entry.actor) return name;
     const chosen = new URLSearchParams(this.query);
     chosen.set('actor', entry.actor);
-    return h('a', {href: '#audit?' + chosen}, nameOf(entry));
+    return h('a', {href: '#audit?' + chosen}, name);
   }
 
   row(entry) {
@@ -133,7 +135,6 @@ function shown(name, value) {
 }
 
 function nameOf({actor, details}) {
-  if (details.actor_email) return details.actor_email;
   if (has('actor.' + actor)) return t('actor.' + actor);
   return details.actor_key ?? details.email ?? actor;
 }

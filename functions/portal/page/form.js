@@ -73,8 +73,7 @@ export function wire(node, {send, name, own}) {
   if (name) restore(node, name);
   node.addEventListener('input', event => {
     if (name) keep(name, values(node, true));
-    const of = event.target.closest('.field');
-    if (of) clear(of);
+    for (let of = event.target.closest('.field'); of; of = of.parentNode.closest('.field')) clear(of);
   });
   node.addEventListener('submit', async event => {
     event.preventDefault();

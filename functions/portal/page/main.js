@@ -29,6 +29,7 @@ const open = {
   accept: () => accept.view,
   forgot: async () => (await import('./forgot.js')).ask,
   reset: async () => (await import('./forgot.js')).choose,
+  unsuspend: async () => (await import('./links.js')).unsuspend,
 };
 
 /** The parts of the portal that a person may use, in the order of the menu. */

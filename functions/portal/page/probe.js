@@ -4,12 +4,15 @@ import {call} from './api.js';
 import {fill, h, icon, row, table} from './dom.js';
 import {field, form, refuse, submit} from './form.js';
 import {has, t} from './say.js';
+import {when} from './time.js';
 
 const most = 500; // addresses in one question
+const largest = 1 << 20; // bytes of a log
+const shown = 25; // lines of each table
 
 /** The tools for a phone system, as they stand on its page. */
 export function tools(system) {
-  return [asking(system)];
+  return [asking(system), rehearsing(system)];
 }
 
 function asking(system) {
@@ -24,6 +27,40 @@ function asking(system) {
     children: [field('paths', t('probe.paths_label'), {as: 'textarea', class: 'mono', spellcheck: 'false', autocapitalize: 'none', placeholder: '/xapi/v1/Users\n/webclient/', hint: t('probe.paths_hint')}),
       h('div.acts', submit(t('probe.ask'), '.plain'))],
   }), place);
+}
+
+/** What the gate would have refused of a phone system's own access log. */
+function rehearsing(system) {
+  const place = h('div', {role: 'status'});
+  return h('details', h('summary', t('probe.log')), h('p.quiet', t('probe.log_how')), form({
+    send: async (_, node) => {
+      const [file] = node.querySelector('[type=file]').files;
+      const {body, cut} = await end(file);
+      fill(place, report(await call('POST', `/v1/phone-systems/${system.id}/rehearse`, {body, as: 'text/plain'}), cut));
+    },
+    children: [field('log', t('probe.log_file'), {type: 'file', hint: t('probe.log_hint')}), h('div.acts', submit(t('probe.rehearse'), '.plain'))],
+  }), place);
+}
+
+/** A file's end, from the beginning of a line on, if it is too large. */
+async function end(file) {
+  if (file.size <= largest) return {body: await file.arrayBuffer(), cut: false};
+  const bytes = new Uint8Array(await file.slice(file.size - largest).arrayBuffer());
+  return {body: bytes.slice(bytes.indexOf(10) + 1), cut: true};
+}
+
+function report(told, cut) {
+  const counted = (title, items, others, cells, names) => items.length > 0 && [h('h3', t('probe.' + title)),
+    results(items.slice(0, shown).map(item => [...cells(item), String(item.requests), String(item.served), when(item.last_at)]), [...names, 'requests', 'served', 'last']),
+    others + Math.max(0, items.length - shown) > 0 && h('p.quiet', t('probe.others', {n: others + items.slice(shown).reduce((sum, item) => sum + item.requests, 0)}))];
+  return [
+    cut && h('p.quiet', t('probe.cut')),
+    h(told.served > 0 ? 'p.box.wait' : 'p.box.good', t('probe.sum', told), ' ', t(told.served > 0 ? 'probe.missed' : 'probe.none_missed', {n: told.served})),
+    told.unreadable > 0 && [h('p', t('probe.unreadable', {n: told.unreadable})), h('pre.secret', told.unreadable_lines.map(line => `${line.line}: ${line.text}\n`))],
+    counted('denied', told.paths, told.other_paths, item => [[item.method === 'GET' ? '' : item.method + ' ', h('code', item.path)], ruleOf(item.rule)], ['path', 'rule']),
+    counted('addresses', told.addresses, told.other_addresses, item => [h('code', item.address)], ['address']),
+    counted('agents', told.user_agents, told.other_user_agents, item => [item.user_agent], ['agent']),
+  ];
 }
 
 /** A line as a request: with or without a method, and without the host. */

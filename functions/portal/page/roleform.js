@@ -4,7 +4,7 @@ import {dialog, toast} from './dialog.js';
 import {fill, h} from './dom.js';
 import {forget} from './drafts.js';
 import {button, chips, field, form, refuse, submit, tick, values} from './form.js';
-import {permissions} from './rolewords.js';
+import {permissions, titled} from './rolewords.js';
 import {t} from './say.js';
 import {lengthChoices} from './systemform.js';
 import {length} from './time.js';
@@ -53,7 +53,7 @@ function fields(role, systems) {
   return [
     field('name', t('roles.name'), {value: role.name, maxlength: 100, autocomplete: 'off', hint: t('roles.name_hint')}),
     h('fieldset.field', {'data-name': 'permissions'}, h('legend', t('roles.permissions')), offered.map(p =>
-      tick('may:' + p, [h('strong.first-big', t('permission.' + p)), h('span.quiet.small.under', t('permitted.' + p))], {checked: role.permissions.includes(p)}))),
+      tick('may:' + p, [h('strong', titled(p)), h('span.quiet.small.under', t('permitted.' + p))], {checked: role.permissions.includes(p)}))),
     chips('scope', t('roles.where'), [['every', t('roles.scope_every')], ['some', t('roles.scope_some')]], role.phone_systems.includes('*') ? 'every' : 'some'),
     h('fieldset.field', {'data-name': 'phone_systems'}, h('legend', t('roles.which')),
       systems.size > many && h('input', {type: 'search', 'aria-label': t('home.search'), placeholder: t('home.search'), oninput: event => narrow(event.target)}),

@@ -4,7 +4,7 @@ import {confirm, toast} from './dialog.js';
 import {fill, h, icon} from './dom.js';
 import {button} from './form.js';
 import {openRole} from './roleform.js';
-import {allRoles, grants, nameOf, opens, permissions, where} from './rolewords.js';
+import {allRoles, grants, nameOf, opens, permissions, titled, where} from './rolewords.js';
 import {t} from './say.js';
 import {length} from './time.js';
 
@@ -26,7 +26,7 @@ class Roles {
   async load() {
     [this.roles, this.systems] = await Promise.all([allRoles(), systemNames()]);
     const columns = permissions.filter(p => p !== 'break_glass' || this.roles.some(role => grants(role, p)));
-    const head = [t('roles.role'), ...columns.map(p => t('permission.' + p)), t('roles.where'), t('roles.longest'), h('span.away', t('roles.acts'))];
+    const head = [t('roles.role'), ...columns.map(titled), t('roles.where'), t('roles.longest'), h('span.away', t('roles.acts'))];
     fill(this.node,
       h('div.head', h('div', h('h1', {tabindex: '-1'}, t('roles.title')), h('p.quiet', t('roles.lead'))),
         button([icon('plus'), t('roles.new')], () => this.edit({name: '', permissions: [], phone_systems: ['*'], max_unlock_seconds: 3600}), '')),
@@ -38,7 +38,7 @@ class Roles {
 
   row(role, columns) {
     const cell = (label, text) => h('td', {role: 'cell', 'data-label': label}, text);
-    const may = p => h(grants(role, p) ? 'td.mid' : 'td.mid.not', {role: 'cell', 'data-label': t('permission.' + p)},
+    const may = p => h(grants(role, p) ? 'td.mid' : 'td.mid.not', {role: 'cell', 'data-label': titled(p)},
       grants(role, p) ? [icon('check'), h('span.away', t('roles.yes'))] : h('span.quiet', h('span', {'aria-hidden': 'true'}, '–'), h('span.away', t('roles.no'))));
     return h('tr', {role: 'row'}, h('th', {scope: 'row', role: 'rowheader'}, nameOf(role), role.built_in && h('div.quiet.small', t(role.id === 'LIMITED' ? 'roles.template' : 'roles.built_in'))),
       columns.map(may), cell(t('roles.where'), where(role, this.systems)), cell(t('roles.longest'), opens(role) ? length(role.max_unlock_seconds) : '–'),

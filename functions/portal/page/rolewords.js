@@ -6,6 +6,9 @@ import {length} from './time.js';
 /** What a role can grant, in the order of the API. */
 export const permissions = ['unlock', 'view_unlocks', 'close_unlocks', 'manage_phone_systems', 'manage_users', 'view_audit', 'break_glass'];
 
+/** A permission where it stands alone. */
+export const titled = permission => t('permission.' + permission).replace(/^./, first => first.toUpperCase());
+
 /** Whether it grants a permission. */
 export const grants = (role, permission) => role.permissions.includes(permission);
 

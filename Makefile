@@ -36,7 +36,7 @@ openapi: ## write functions/portal/openapi.json anew, after a change of routes
 test: engines format vet tests ## formatting, vet, staticcheck, and all tests, under the race detector if there is a C compiler
 
 # Amazon's licence allows using the engine, not passing it on: it is fetched.
-engines: .tools/dynamodb/fetched .tools/proxies/fetched browser ## fetch what the tests run on: DynamoDB Local, nginx, Apache and Caddy; install Chromium
+engines: .tools/dynamodb/fetched .tools/proxies/fetched .tools/axe/fetched browser ## fetch what the tests run on: DynamoDB Local, nginx, Apache, Caddy and axe-core; install Chromium
 .tools/dynamodb/fetched: infra/dynamodblocal/pom.xml
 	@command -v java >/dev/null && command -v mvn >/dev/null || { \
 		echo "the tests run on DynamoDB Local, which needs Java 17, and Maven to fetch it"; exit 1; }
@@ -45,6 +45,10 @@ engines: .tools/dynamodb/fetched .tools/proxies/fetched browser ## fetch what th
 
 .tools/proxies/fetched: infra/gate/fetch.sh infra/gate/caddy/go.mod infra/gate/caddy/main.go
 	@GO=$(GO) sh infra/gate/fetch.sh $(@D)
+	@touch $@
+
+.tools/axe/fetched: infra/browser/fetch.sh
+	@sh $< $(@D)
 	@touch $@
 
 # A browser is the machine's. The tests look for the same names.

@@ -33,6 +33,7 @@ type stage struct {
 	pbx     *demo.Demo
 	mu      sync.Mutex
 	key     string
+	between func(w http.ResponseWriter, r *http.Request) bool
 	browser context.Context
 }
 
@@ -90,8 +91,21 @@ func (s *stage) guard(key string) {
 func (s *stage) dated() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Date", s.Clock.Now().UTC().Format(http.TimeFormat))
-		s.API.ServeHTTP(w, r)
+		s.mu.Lock()
+		between := s.between
+		s.mu.Unlock()
+		if between == nil || !between(w, r) {
+			s.API.ServeHTTP(w, r)
+		}
 	})
+}
+
+// meet has something see the portal's requests first, and answer whether it
+// dealt with them; nil for nothing.
+func (s *stage) meet(between func(w http.ResponseWriter, r *http.Request) bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.between = between
 }
 
 // tick has the world's time go by.

@@ -28,8 +28,11 @@ func (s *stage) code(secret string) string {
 	return code
 }
 
+// shot looks at what the page shows now: with axe-core always, with a camera if
+// there is a folder for its pictures.
 func (p *page) shot(name string) {
 	p.t.Helper()
+	p.accessible(name)
 	folder := os.Getenv("SCREENSHOTS")
 	if folder == "" {
 		return

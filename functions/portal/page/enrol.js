@@ -47,7 +47,7 @@ function afterReset(begin) {
 
 /** Where somebody is in a few steps. */
 export function steps(at, of = 3) {
-  return h('ol.steps', {'aria-label': t('steps', {at, of}), role: 'img'}, Array.from({length: of}, (_, i) => h(i < at ? 'li.done' : 'li')));
+  return h('div.steps', {'aria-label': t('steps', {at, of}), role: 'img'}, Array.from({length: of}, (_, i) => h(i < at ? 'span.done' : 'span')));
 }
 
 /**

@@ -64,12 +64,14 @@ func (p *page) labelled(kinds, name string) chromedp.CSS {
 // press clicks the button or link of a name.
 func (p *page) press(name string) {
 	p.t.Helper()
+	p.done++
 	p.do(chromedp.Click(p.labelled("button, a, summary", name)))
 }
 
 // tick clicks the box or choice of a name.
 func (p *page) tick(name string) {
 	p.t.Helper()
+	p.done++
 	p.do(chromedp.Click(p.labelled("input[type=checkbox], input[type=radio]", name)))
 }
 
@@ -78,6 +80,7 @@ const fields = "input:not([type=checkbox], [type=radio], [type=hidden]), textare
 // enter types into the field of a name, after what stands there is gone.
 func (p *page) enter(name, text string) {
 	p.t.Helper()
+	p.done++
 	field := p.labelled(fields, name)
 	evaluate[any](p, "document.querySelector('[data-hand]')?.select?.()")
 	p.do(chromedp.SendKeys(field, text))

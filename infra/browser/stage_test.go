@@ -157,6 +157,8 @@ type page struct {
 
 	heard   sync.Mutex
 	console []string
+	// done counts what a person did: clicks, and fields filled in.
+	done int
 }
 
 // tab opens a tab that keeps what goes wrong in it.

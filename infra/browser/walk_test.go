@@ -2,8 +2,10 @@ package browser
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/chromedp/cdproto/target"
@@ -71,6 +73,7 @@ func TestFromTheInvitationToTheConsole(t *testing.T) {
 	p.see("Sign in")
 	p.shot("signin")
 	p.open(s.colleague(admin, "bob@acme.example"))
+	p.done = 1 // the link in the mail
 	p.see("Welcome")
 	p.shot("accept")
 	p.enter("Choose a password", localtest.Password)
@@ -78,6 +81,7 @@ func TestFromTheInvitationToTheConsole(t *testing.T) {
 	p.see("Set up your second factor")
 	p.shot("enrol")
 	p.press("Can’t scan it?")
+	p.done-- // a person scans it
 	secret := evaluate[string](p, "document.querySelector('code.secret').textContent.replaceAll(' ', '')")
 	p.enter("The code that the app shows now", s.code(secret))
 	p.press("Go on")
@@ -95,6 +99,7 @@ func TestFromTheInvitationToTheConsole(t *testing.T) {
 	p.see("is unlocked")
 	p.shot("unlocked")
 	console := p.newTab(func() { p.press("Open console") })
+	p.asDocumented()
 	console.press("Administration console")
 	console.until(`[...document.links].some(a => a.textContent === "Web client")`) // both pages have the same form
 	console.enter("User name", pbxUser)
@@ -114,6 +119,18 @@ func TestFromTheInvitationToTheConsole(t *testing.T) {
 	p.press("Lock again")
 	p.see("your window is closed")
 	p.quiet()
+}
+
+// asDocumented holds the count of clicks and fields so far against the README's.
+func (p *page) asDocumented() {
+	p.t.Helper()
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	if told := fmt.Sprintf("%d clicks and fields", p.done); p.done > 12 || !strings.Contains(string(readme), told) {
+		p.t.Errorf("from the invitation to the console it takes %s; at most 12, and the README must say so", told)
+	}
 }
 
 // newTab is the tab that something opens.

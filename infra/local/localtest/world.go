@@ -182,8 +182,9 @@ func Bolt(t testing.TB, clock *Clock) *bolt.Store {
 	return store
 }
 
-// On is a world on any table. Passwords are hashed with cheap parameters.
-func On(t testing.TB, store table.Table, clock *Clock) *World {
+// On is a world on any table, with what the changes make of its options. Passwords
+// are hashed with cheap parameters.
+func On(t testing.TB, store table.Table, clock *Clock, changes ...func(*ground.Options)) *World {
 	t.Helper()
 	key, err := keyfile.Create(filepath.Join(t.TempDir(), "key"), rand.Reader)
 	if err != nil {
@@ -198,6 +199,9 @@ func On(t testing.TB, store table.Table, clock *Clock) *World {
 		Table: store, Sealer: key, CursorKey: key.Derive("cursors"), Hasher: hasher, Sender: w.Mail, Now: clock.Now, Random: rand.Reader,
 		Log:     slog.New(slog.NewJSONHandler(w.Log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		BaseURL: BaseURL, Sessions: session.Lifetimes{Idle: 15 * time.Minute, Longest: 12 * time.Hour},
+	}
+	for _, change := range changes {
+		change(&w.ground)
 	}
 	w.System = local.New(w.ground)
 	return w

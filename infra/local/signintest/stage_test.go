@@ -6,12 +6,17 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"slices"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"portcullis.example/infra/local/localtest"
 	"portcullis.example/shared/account"
 	"portcullis.example/shared/attempt"
+	"portcullis.example/shared/ground"
+	"portcullis.example/shared/secrets"
 	"portcullis.example/shared/table"
 	"portcullis.example/shared/table/dynamo/dynamotest"
 	"portcullis.example/shared/table/tabletest"
@@ -23,14 +28,27 @@ func TestMain(m *testing.M) { os.Exit(dynamotest.Main(m)) }
 // administrator in it.
 type stage struct {
 	*localtest.World
-	calls *tabletest.Counting
-	meet  *meeting
-	alice *localtest.Person
+	calls  *tabletest.Counting
+	meet   *meeting
+	sealed atomic.Int64
+	alice  *localtest.Person
 }
 
-// onBoth runs a test on the embedded store and on DynamoDB.
+// sealing counts what is sealed: a letter that leaves nobody is made all the same.
+type sealing struct {
+	secrets.Sealer
+	n *atomic.Int64
+}
+
+func (c sealing) Seal(ctx context.Context, plain []byte, bound string) ([]byte, error) {
+	c.n.Add(1)
+	return c.Sealer.Seal(ctx, plain, bound)
+}
+
+// onBoth runs a test on the embedded store and on DynamoDB, beside the others.
 func onBoth(t *testing.T, test func(t *testing.T, s *stage)) {
 	t.Helper()
+	t.Parallel()
 	stores := map[string]func(t *testing.T, clock *localtest.Clock) table.Table{
 		"embedded": func(t *testing.T, clock *localtest.Clock) table.Table { return localtest.Bolt(t, clock) },
 		"DynamoDB": func(t *testing.T, clock *localtest.Clock) table.Table { return dynamotest.New(t, nil, clock.Now) },
@@ -40,7 +58,7 @@ func onBoth(t *testing.T, test func(t *testing.T, s *stage)) {
 			clock := localtest.NewClock()
 			s := &stage{calls: tabletest.NewCounting(stores[name](t, clock))}
 			s.meet = &meeting{Table: s.calls}
-			s.World = localtest.On(t, s.meet, clock)
+			s.World = localtest.On(t, s.meet, clock, func(o *ground.Options) { o.Sealer = sealing{o.Sealer, &s.sealed} })
 			s.alice = s.Administrator("acme", "alice@acme.example")
 			test(t, s)
 		})
@@ -79,16 +97,47 @@ func (m *meeting) Apply(ctx context.Context, writes ...table.Write) error {
 type work struct {
 	calls  tabletest.Counts
 	hashes int
+	sealed int64
 }
 
 // watch answers a request and what it cost.
 func (s *stage) watch(req localtest.Request) (localtest.Answer, work) {
 	s.calls.Reset()
-	before := s.Hashes.Count()
+	hashes, sealed := s.Hashes.Count(), s.sealed.Load()
 	a := s.Send(req)
-	w := work{s.calls.Reset(), s.Hashes.Count() - before}
+	w := work{s.calls.Reset(), s.Hashes.Count() - hashes, s.sealed.Load() - sealed}
 	w.calls.ReadUnits = 0 // by the size of what stands there, a matter of bytes
 	return a, w
+}
+
+// told is all that an answer tells, less what names the one request.
+func told(a localtest.Answer) string {
+	text := strings.ReplaceAll(a.Body, a.Text("instance"), "")
+	var headers []string
+	for name, values := range a.Header {
+		headers = append(headers, name+": "+strings.Join(values, ","))
+	}
+	slices.Sort(headers)
+	return text + "\n" + strings.Join(headers, "\n")
+}
+
+// alike demands that each request is told the same as the first, byte for byte and
+// header for header, for the same calls of the store, hashes and letters.
+func (s *stage) alike(status int, requests map[string]localtest.Request, first string) work {
+	s.T.Helper()
+	want, cost := s.watch(requests[first])
+	if want.Status != status {
+		s.T.Fatalf("%s: %d %s", first, want.Status, want.Body)
+	}
+	for name, req := range requests {
+		if name == first {
+			continue
+		}
+		if got, spent := s.watch(req); got.Status != want.Status || told(got) != told(want) || spent != cost {
+			s.T.Errorf("%s: %d %s for %+v\n%s: %d %s for %+v", name, got.Status, told(got), spent, first, want.Status, told(want), cost)
+		}
+	}
+	return cost
 }
 
 // user reads a person's record.

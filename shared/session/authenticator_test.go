@@ -104,79 +104,85 @@ func TestAttack11PendingReplacesNothing(t *testing.T) {
 
 // Both steps take fresh MFA: a stolen session replaces nothing.
 func TestAttack11ReplacingNeedsFreshMFA(t *testing.T) {
-	s := newScene(t)
-	next := s.begin(s.alice)
-	s.Clock.Add(access.FreshFor)
-	for name, req := range map[string]localtest.Request{"begin": replaceRequest(s.alice), "confirm": confirmReplaceRequest(s.alice, next.Code())} {
-		if a := s.Must(http.StatusForbidden, req); a.Text("code") != "mfa_required" {
-			t.Errorf("%s: %s", name, a.Body)
+	onBoth(t, func(t *testing.T, newScene func(*testing.T) *scene) {
+		s := newScene(t)
+		next := s.begin(s.alice)
+		s.Clock.Add(access.FreshFor)
+		for name, req := range map[string]localtest.Request{"begin": replaceRequest(s.alice), "confirm": confirmReplaceRequest(s.alice, next.Code())} {
+			if a := s.Must(http.StatusForbidden, req); a.Text("code") != "mfa_required" {
+				t.Errorf("%s: %s", name, a.Body)
+			}
 		}
-	}
-	// Whoever verifies the old factor again goes on where they were.
-	s.alice.StepUp()
-	s.Clock.Add(totp.Period)
-	s.Must(http.StatusOK, confirmReplaceRequest(s.alice, next.Code()))
+		// Whoever verifies the old factor again goes on where they were.
+		s.alice.StepUp()
+		s.Clock.Add(totp.Period)
+		s.Must(http.StatusOK, confirmReplaceRequest(s.alice, next.Code()))
+	})
 }
 
 // What is pending belongs to one session of one user and ends by itself.
 func TestAttack11PendingIsBoundToItsFlow(t *testing.T) {
-	t.Run("another session", func(t *testing.T) {
-		s := newScene(t)
-		other := *s.alice
-		s.alice.SignIn()
-		next := s.begin(s.alice)
-		s.Clock.Add(totp.Period)
-		s.Must(http.StatusConflict, confirmReplaceRequest(&other, next.Code()))
-		if foreign := s.begin(&other); foreign.Secret == next.Secret {
-			t.Error("another session is shown the secret")
-		}
-		s.Must(http.StatusUnauthorized, confirmReplaceRequest(&other, next.Code()))
-		s.Must(http.StatusOK, confirmReplaceRequest(s.alice, next.Code()))
-	})
-	t.Run("too late", func(t *testing.T) {
-		s := newScene(t)
-		next := s.begin(s.alice)
-		began := s.Clock.Now()
-		s.Clock.Add(mfa.ReplacementKept - totp.Period)
-		s.alice.StepUp()
-		if s.Clock.Now().Sub(began) != mfa.ReplacementKept {
-			t.Fatal("the clock is elsewhere")
-		}
-		s.Must(http.StatusConflict, confirmReplaceRequest(s.alice, next.Code()))
-		if again := s.begin(s.alice); again.Secret == next.Secret {
-			t.Error("a secret that had ended was shown again")
-		}
-	})
-	t.Run("nothing begun", func(t *testing.T) {
-		s := newScene(t)
-		for range 2 * attempt.Limit { // no guesses
-			s.Must(http.StatusConflict, confirmReplaceRequest(s.alice, "000000"))
-		}
-	})
-	t.Run("the session ended", func(t *testing.T) {
-		s := newScene(t)
-		next := s.begin(s.alice)
-		s.Clock.Add(totp.Period)
-		dead := *s.alice
-		s.meet.before(1, func() { dead.Must(http.StatusNoContent, "DELETE", "/v1/session", nil) })
-		s.Must(http.StatusUnauthorized, confirmReplaceRequest(&dead, next.Code()))
-		if got := s.factors(s.alice); totp.Step(s.Clock.Now()) == got.LastStep {
-			t.Error("a dead session replaced the authenticator")
-		}
+	onBoth(t, func(t *testing.T, newScene func(*testing.T) *scene) {
+		t.Run("another session", func(t *testing.T) {
+			s := newScene(t)
+			other := *s.alice
+			s.alice.SignIn()
+			next := s.begin(s.alice)
+			s.Clock.Add(totp.Period)
+			s.Must(http.StatusConflict, confirmReplaceRequest(&other, next.Code()))
+			if foreign := s.begin(&other); foreign.Secret == next.Secret {
+				t.Error("another session is shown the secret")
+			}
+			s.Must(http.StatusUnauthorized, confirmReplaceRequest(&other, next.Code()))
+			s.Must(http.StatusOK, confirmReplaceRequest(s.alice, next.Code()))
+		})
+		t.Run("too late", func(t *testing.T) {
+			s := newScene(t)
+			next := s.begin(s.alice)
+			began := s.Clock.Now()
+			s.Clock.Add(mfa.ReplacementKept - totp.Period)
+			s.alice.StepUp()
+			if s.Clock.Now().Sub(began) != mfa.ReplacementKept {
+				t.Fatal("the clock is elsewhere")
+			}
+			s.Must(http.StatusConflict, confirmReplaceRequest(s.alice, next.Code()))
+			if again := s.begin(s.alice); again.Secret == next.Secret {
+				t.Error("a secret that had ended was shown again")
+			}
+		})
+		t.Run("nothing begun", func(t *testing.T) {
+			s := newScene(t)
+			for range 2 * attempt.Limit { // no guesses
+				s.Must(http.StatusConflict, confirmReplaceRequest(s.alice, "000000"))
+			}
+		})
+		t.Run("the session ended", func(t *testing.T) {
+			s := newScene(t)
+			next := s.begin(s.alice)
+			s.Clock.Add(totp.Period)
+			dead := *s.alice
+			s.meet.before(1, func() { dead.Must(http.StatusNoContent, "DELETE", "/v1/session", nil) })
+			s.Must(http.StatusUnauthorized, confirmReplaceRequest(&dead, next.Code()))
+			if got := s.factors(s.alice); totp.Step(s.Clock.Now()) == got.LastStep {
+				t.Error("a dead session replaced the authenticator")
+			}
+		})
 	})
 }
 
 // A code of a step that the old authenticator has used up confirms nothing.
 func TestAttack02ReplacingRaisesTheLastStep(t *testing.T) {
-	s := newScene(t)
-	next := s.begin(s.alice)
-	s.alice.StepUp()
-	s.Must(http.StatusUnauthorized, confirmReplaceRequest(s.alice, next.Code()))
-	s.Must(http.StatusUnauthorized, confirmReplaceRequest(s.alice, s.codeAt(next, s.Clock.Now().Add(-totp.Period))))
-	s.Must(http.StatusOK, confirmReplaceRequest(s.alice, s.codeAt(next, s.Clock.Now().Add(totp.Period))))
-	if got, want := s.factors(s.alice).LastStep, totp.Step(s.Clock.Now())+1; got != want {
-		t.Errorf("the last step is %d, want %d", got, want)
-	}
+	onBoth(t, func(t *testing.T, newScene func(*testing.T) *scene) {
+		s := newScene(t)
+		next := s.begin(s.alice)
+		s.alice.StepUp()
+		s.Must(http.StatusUnauthorized, confirmReplaceRequest(s.alice, next.Code()))
+		s.Must(http.StatusUnauthorized, confirmReplaceRequest(s.alice, s.codeAt(next, s.Clock.Now().Add(-totp.Period))))
+		s.Must(http.StatusOK, confirmReplaceRequest(s.alice, s.codeAt(next, s.Clock.Now().Add(totp.Period))))
+		if got, want := s.factors(s.alice).LastStep, totp.Step(s.Clock.Now())+1; got != want {
+			t.Errorf("the last step is %d, want %d", got, want)
+		}
+	})
 }
 
 // Of parallel confirmations of one authenticator one is made; of those of several
@@ -215,24 +221,26 @@ func TestAttack11ParallelReplacements(t *testing.T) {
 // Guesses at a pending authenticator are counted before they are judged, on every
 // session of the user together.
 func TestAttack06ReplacingIsLimited(t *testing.T) {
-	s := newScene(t)
-	other := *s.alice
-	s.alice.SignIn()
-	next := s.begin(s.alice)
-	for range attempt.Limit {
-		s.Must(http.StatusUnauthorized, confirmReplaceRequest(s.alice, s.wrongCode(next)))
-	}
-	s.Clock.Add(time.Second)
-	s.refusedFor("29", confirmReplaceRequest(s.alice, next.Code()))
-	s.begin(&other)
-	s.refusedFor("29", confirmReplaceRequest(&other, "000000"))
-	// No other factor is locked by it.
-	s.Must(http.StatusOK, stepUpRequest(s.alice, "totp", s.alice.NextCode()))
-	if n := len(s.alice.Must(http.StatusOK, "GET", "/v1/audit?action=mfa.failed", nil).Items()); n != attempt.Limit {
-		t.Errorf("%d failures are audited", n)
-	}
-	s.Clock.Add(totp.Period)
-	s.Must(http.StatusOK, confirmReplaceRequest(s.alice, next.Code()))
+	onBoth(t, func(t *testing.T, newScene func(*testing.T) *scene) {
+		s := newScene(t)
+		other := *s.alice
+		s.alice.SignIn()
+		next := s.begin(s.alice)
+		for range attempt.Limit {
+			s.Must(http.StatusUnauthorized, confirmReplaceRequest(s.alice, s.wrongCode(next)))
+		}
+		s.Clock.Add(time.Second)
+		s.refusedFor("29", confirmReplaceRequest(s.alice, next.Code()))
+		s.begin(&other)
+		s.refusedFor("29", confirmReplaceRequest(&other, "000000"))
+		// No other factor is locked by it.
+		s.Must(http.StatusOK, stepUpRequest(s.alice, "totp", s.alice.NextCode()))
+		if n := len(s.alice.Must(http.StatusOK, "GET", "/v1/audit?action=mfa.failed", nil).Items()); n != attempt.Limit {
+			t.Errorf("%d failures are audited", n)
+		}
+		s.Clock.Add(totp.Period)
+		s.Must(http.StatusOK, confirmReplaceRequest(s.alice, next.Code()))
+	})
 }
 
 func TestAttack07ParallelGuessesAtAReplacement(t *testing.T) {

@@ -8,10 +8,10 @@ import (
 	"testing"
 	"time"
 
-	"portcullis.example/infra/local"
 	"portcullis.example/infra/local/localtest"
 	"portcullis.example/shared/access"
 	"portcullis.example/shared/account"
+	"portcullis.example/shared/ground"
 	"portcullis.example/shared/mfa/totp"
 	"portcullis.example/shared/session"
 	"portcullis.example/shared/table"
@@ -95,8 +95,7 @@ func TestShorterLifetimesHoldAtOnce(t *testing.T) {
 	for shorter, want := range map[session.Lifetimes]bool{
 		{Idle: 5 * time.Minute, Longest: longest}: false, {Idle: 6 * time.Minute, Longest: longest}: false, {Idle: 7 * time.Minute, Longest: longest}: true,
 	} {
-		s.ground.Sessions = shorter
-		s.System = local.New(s.ground)
+		s.Rebuild(func(o *ground.Options) { o.Sessions = shorter })
 		item, err := s.Table.Get(context.Background(), s.sessionKey(s.alice))
 		if err != nil {
 			t.Fatal(err)
@@ -113,42 +112,44 @@ func TestShorterLifetimesHoldAtOnce(t *testing.T) {
 
 // A session dies at the next request with whatever made it possible.
 func TestAttack22SessionsThatSurvive(t *testing.T) {
-	for name, change := range map[string]func(*account.User){
-		"deactivated": func(u *account.User) { u.Active = false },
-		"epoch risen": func(u *account.User) { u.Epoch++ },
-	} {
-		t.Run(name, func(t *testing.T) {
+	onBoth(t, func(t *testing.T, newScene func(*testing.T) *scene) {
+		for name, change := range map[string]func(*account.User){
+			"deactivated": func(u *account.User) { u.Active = false },
+			"epoch risen": func(u *account.User) { u.Epoch++ },
+		} {
+			t.Run(name, func(t *testing.T) {
+				s := newScene(t)
+				bob := s.User(s.alice, "bob@acme.example")
+				pending := bob.Login()
+				s.change(bob, change)
+				if s.alive(bob.Token) {
+					t.Error("the session survives")
+				}
+				s.Clock.Add(totp.Period)
+				s.Must(http.StatusUnauthorized, mfaRequest(pending, "totp", bob.Code()))
+				if !s.alive(s.alice.Token) {
+					t.Error("somebody else's session died with it")
+				}
+			})
+		}
+		t.Run("a role narrowed", func(t *testing.T) {
 			s := newScene(t)
-			bob := s.User(s.alice, "bob@acme.example")
-			pending := bob.Login()
-			s.change(bob, change)
-			if s.alive(bob.Token) {
+			role := access.Role{ID: "EVERYTHING", Permissions: access.Permissions(), PhoneSystems: []string{"*"}, MaxUnlockSeconds: 600}
+			s.Role(s.alice.PartnerID, role)
+			bob := s.User(s.alice, "bob@acme.example", role.ID)
+			bob.Must(http.StatusOK, "GET", "/v1/audit", nil)
+			role.Permissions = []access.Permission{access.Unlock}
+			s.Role(s.alice.PartnerID, role)
+			bob.Must(http.StatusForbidden, "GET", "/v1/audit", nil)
+		})
+		t.Run("signed out", func(t *testing.T) {
+			s := newScene(t)
+			s.alice.Must(http.StatusNoContent, "DELETE", "/v1/session", nil)
+			if s.alive(s.alice.Token) {
 				t.Error("the session survives")
 			}
-			s.Clock.Add(totp.Period)
-			s.Must(http.StatusUnauthorized, mfaRequest(pending, "totp", bob.Code()))
-			if !s.alive(s.alice.Token) {
-				t.Error("somebody else's session died with it")
-			}
+			s.alice.Must(http.StatusUnauthorized, "DELETE", "/v1/session", nil)
 		})
-	}
-	t.Run("a role narrowed", func(t *testing.T) {
-		s := newScene(t)
-		role := access.Role{ID: "EVERYTHING", Permissions: access.Permissions(), PhoneSystems: []string{"*"}, MaxUnlockSeconds: 600}
-		s.Role(s.alice.PartnerID, role)
-		bob := s.User(s.alice, "bob@acme.example", role.ID)
-		bob.Must(http.StatusOK, "GET", "/v1/audit", nil)
-		role.Permissions = []access.Permission{access.Unlock}
-		s.Role(s.alice.PartnerID, role)
-		bob.Must(http.StatusForbidden, "GET", "/v1/audit", nil)
-	})
-	t.Run("signed out", func(t *testing.T) {
-		s := newScene(t)
-		s.alice.Must(http.StatusNoContent, "DELETE", "/v1/session", nil)
-		if s.alive(s.alice.Token) {
-			t.Error("the session survives")
-		}
-		s.alice.Must(http.StatusUnauthorized, "DELETE", "/v1/session", nil)
 	})
 }
 
@@ -179,59 +180,61 @@ func TestSignOutIsFinal(t *testing.T) {
 
 // A rise of level gives a new token and id, and the old one is dead.
 func TestAttack20StepUpRenewsTheSession(t *testing.T) {
-	id := func(s *scene, token string) string {
-		return s.Must(http.StatusOK, bearer(token, localtest.Request{Method: "GET", Path: "/v1/session"})).Text("session.id")
-	}
-	t.Run("fresh still", func(t *testing.T) {
-		s := newScene(t)
-		s.Clock.Add(access.FreshFor - time.Second)
-		before := id(s, s.alice.Token)
-		a := s.Must(http.StatusOK, stepUpRequest(s.alice, "totp", s.alice.Code()))
-		if a.Text("token") != "" || id(s, s.alice.Token) != before {
-			t.Error("the level did not rise, and the session is another one")
+	onBoth(t, func(t *testing.T, newScene func(*testing.T) *scene) {
+		id := func(s *scene, token string) string {
+			return s.Must(http.StatusOK, bearer(token, localtest.Request{Method: "GET", Path: "/v1/session"})).Text("session.id")
 		}
-		if want := s.Clock.Now().Add(access.FreshFor).Format(time.RFC3339); a.Text("fresh_until") != want {
-			t.Errorf("fresh until %s, want %s", a.Text("fresh_until"), want)
-		}
-	})
-	t.Run("fresh no longer", func(t *testing.T) {
-		s := newScene(t)
-		s.Clock.Add(access.FreshFor)
-		old, before := s.alice.Token, id(s, s.alice.Token)
-		a := s.Must(http.StatusOK, stepUpRequest(s.alice, "totp", s.alice.Code()))
-		token := a.Text("token")
-		if token == "" || token == old || id(s, token) == before {
-			t.Error("the level rose, and the session is the same")
-		}
-		if s.alive(old) {
-			t.Error("the old token lives on")
-		}
-		if s.sessions(s.alice) != 1 {
-			t.Errorf("%d sessions", s.sessions(s.alice))
-		}
-	})
-	t.Run("each sign-in", func(t *testing.T) {
-		s := newScene(t)
-		old := s.alice.Token
-		before := id(s, old)
-		s.alice.SignIn()
-		if s.alice.Token == old || id(s, s.alice.Token) == before {
-			t.Error("a sign-in gave a token out twice")
-		}
-		s.Must(http.StatusUnauthorized, mfaRequest(old, "totp", s.alice.NextCode()))
-	})
-	t.Run("refused", func(t *testing.T) {
-		s := newScene(t)
-		s.Clock.Add(access.FreshFor)
-		for _, proof := range [][2]string{{"totp", s.wrongCode(s.alice)}, {"passkey", ""}, {"recovery_code", "aaaa"}} {
-			if a := s.Must(http.StatusUnauthorized, stepUpRequest(s.alice, proof[0], proof[1])); !strings.Contains(a.Text("detail"), "bad attempt") {
-				t.Errorf("a wrong proof: %s", a.Body)
+		t.Run("fresh still", func(t *testing.T) {
+			s := newScene(t)
+			s.Clock.Add(access.FreshFor - time.Second)
+			before := id(s, s.alice.Token)
+			a := s.Must(http.StatusOK, stepUpRequest(s.alice, "totp", s.alice.Code()))
+			if a.Text("token") != "" || id(s, s.alice.Token) != before {
+				t.Error("the level did not rise, and the session is another one")
 			}
-		}
-		a := s.Must(http.StatusOK, bearer(s.alice.Token, localtest.Request{Method: "GET", Path: "/v1/session"}))
-		if a.Text("session.fresh_until") > s.Clock.Now().Format(time.RFC3339) {
-			t.Error("a wrong proof made the session fresh")
-		}
+			if want := s.Clock.Now().Add(access.FreshFor).Format(time.RFC3339); a.Text("fresh_until") != want {
+				t.Errorf("fresh until %s, want %s", a.Text("fresh_until"), want)
+			}
+		})
+		t.Run("fresh no longer", func(t *testing.T) {
+			s := newScene(t)
+			s.Clock.Add(access.FreshFor)
+			old, before := s.alice.Token, id(s, s.alice.Token)
+			a := s.Must(http.StatusOK, stepUpRequest(s.alice, "totp", s.alice.Code()))
+			token := a.Text("token")
+			if token == "" || token == old || id(s, token) == before {
+				t.Error("the level rose, and the session is the same")
+			}
+			if s.alive(old) {
+				t.Error("the old token lives on")
+			}
+			if s.sessions(s.alice) != 1 {
+				t.Errorf("%d sessions", s.sessions(s.alice))
+			}
+		})
+		t.Run("each sign-in", func(t *testing.T) {
+			s := newScene(t)
+			old := s.alice.Token
+			before := id(s, old)
+			s.alice.SignIn()
+			if s.alice.Token == old || id(s, s.alice.Token) == before {
+				t.Error("a sign-in gave a token out twice")
+			}
+			s.Must(http.StatusUnauthorized, mfaRequest(old, "totp", s.alice.NextCode()))
+		})
+		t.Run("refused", func(t *testing.T) {
+			s := newScene(t)
+			s.Clock.Add(access.FreshFor)
+			for _, proof := range [][2]string{{"totp", s.wrongCode(s.alice)}, {"passkey", ""}, {"recovery_code", "aaaa"}} {
+				if a := s.Must(http.StatusUnauthorized, stepUpRequest(s.alice, proof[0], proof[1])); !strings.Contains(a.Text("detail"), "bad attempt") {
+					t.Errorf("a wrong proof: %s", a.Body)
+				}
+			}
+			a := s.Must(http.StatusOK, bearer(s.alice.Token, localtest.Request{Method: "GET", Path: "/v1/session"}))
+			if a.Text("session.fresh_until") > s.Clock.Now().Format(time.RFC3339) {
+				t.Error("a wrong proof made the session fresh")
+			}
+		})
 	})
 }
 

@@ -37,45 +37,49 @@ func (s *scene) guessUp() localtest.Request {
 
 // Spelled otherwise it is the same assertion: what it answers is spent.
 func TestAttack03SpellingsOfAnAssertion(t *testing.T) {
-	spellings := map[string]func([]byte) []byte{
-		"as it was": func(a []byte) []byte { return a },
-		"padded":    func(a []byte) []byte { return bytes.ReplaceAll(a, []byte(`","type"`), []byte(`=","type"`)) },
-		"with more": func(a []byte) []byte { return bytes.Replace(a, []byte(`{`), []byte(`{"x":1,`), 1) },
-		"escaped":   func(a []byte) []byte { return bytes.ReplaceAll(a, []byte(`"public-key"`), []byte(`"\u0070ublic-key"`)) },
-	}
-	s := newScene(t)
-	key := s.alice.Passkey("key")
-	used := s.raiseRequest(key)
-	s.Must(http.StatusOK, used)
-	for name, spell := range spellings {
-		assertion := used.Body.(map[string]any)["assertion"].(json.RawMessage)
-		again := used
-		again.Body = map[string]any{"method": "passkey", "assertion": json.RawMessage(spell(assertion))}
-		if a := s.Send(again); a.Status != http.StatusUnauthorized {
-			t.Errorf("%s: %d %s", name, a.Status, a.Body)
+	onBoth(t, func(t *testing.T, newScene func(*testing.T) *scene) {
+		spellings := map[string]func([]byte) []byte{
+			"as it was": func(a []byte) []byte { return a },
+			"padded":    func(a []byte) []byte { return bytes.ReplaceAll(a, []byte(`","type"`), []byte(`=","type"`)) },
+			"with more": func(a []byte) []byte { return bytes.Replace(a, []byte(`{`), []byte(`{"x":1,`), 1) },
+			"escaped":   func(a []byte) []byte { return bytes.ReplaceAll(a, []byte(`"public-key"`), []byte(`"\u0070ublic-key"`)) },
 		}
-	}
+		s := newScene(t)
+		key := s.alice.Passkey("key")
+		used := s.raiseRequest(key)
+		s.Must(http.StatusOK, used)
+		for name, spell := range spellings {
+			assertion := used.Body.(map[string]any)["assertion"].(json.RawMessage)
+			again := used
+			again.Body = map[string]any{"method": "passkey", "assertion": json.RawMessage(spell(assertion))}
+			if a := s.Send(again); a.Status != http.StatusUnauthorized {
+				t.Errorf("%s: %d %s", name, a.Status, a.Body)
+			}
+		}
+	})
 }
 
 // One assertion in two requests, of which one commits at the worst moment of the
 // other: the loser is refused, and what was right counts as no failure.
 func TestAttack04AssertionsThatMeet(t *testing.T) {
-	paths := map[string]func(*scene, *authenticator.Key) localtest.Request{
-		"a sign-in": func(s *scene, key *authenticator.Key) localtest.Request { return s.passkeyRequest(key) },
-		"a step-up": func(s *scene, key *authenticator.Key) localtest.Request { return s.raiseRequest(key) },
-	}
-	for name, path := range paths {
-		t.Run(name, func(t *testing.T) {
-			s := newScene(t)
-			key := s.alice.Passkey("key")
-			for moment := range int64(2) { // before it reserves, before it commits
-				one := path(s, key)
-				s.meet.before(moment, func() { s.Must(http.StatusOK, one) })
-				s.Must(http.StatusUnauthorized, one)
-				s.noFailures()
-			}
-		})
-	}
+	onBoth(t, func(t *testing.T, newScene func(*testing.T) *scene) {
+		paths := map[string]func(*scene, *authenticator.Key) localtest.Request{
+			"a sign-in": func(s *scene, key *authenticator.Key) localtest.Request { return s.passkeyRequest(key) },
+			"a step-up": func(s *scene, key *authenticator.Key) localtest.Request { return s.raiseRequest(key) },
+		}
+		for name, path := range paths {
+			t.Run(name, func(t *testing.T) {
+				s := newScene(t)
+				key := s.alice.Passkey("key")
+				for moment := range int64(2) { // before it reserves, before it commits
+					one := path(s, key)
+					s.meet.before(moment, func() { s.Must(http.StatusOK, one) })
+					s.Must(http.StatusUnauthorized, one)
+					s.noFailures()
+				}
+			})
+		}
+	})
 }
 
 // Two passkeys at once, each right: both pass, and neither loses its counter.
@@ -95,57 +99,63 @@ func TestPasskeysThatMeet(t *testing.T) {
 
 // One count on both paths, and for this factor alone.
 func TestAttack06PasskeyGuessesCount(t *testing.T) {
-	s := newScene(t)
-	key := s.alice.Passkey("key")
-	for i := range attempt.Limit {
-		req := guess(s.alice.Login())
-		if i%2 == 1 {
-			req = s.guessUp()
+	onBoth(t, func(t *testing.T, newScene func(*testing.T) *scene) {
+		s := newScene(t)
+		key := s.alice.Passkey("key")
+		for i := range attempt.Limit {
+			req := guess(s.alice.Login())
+			if i%2 == 1 {
+				req = s.guessUp()
+			}
+			s.Must(http.StatusUnauthorized, req)
 		}
-		s.Must(http.StatusUnauthorized, req)
-	}
-	s.refusedFor("30", s.passkeyRequest(key))
-	s.refusedFor("30", s.raiseRequest(key))
-	s.alice.Must(http.StatusOK, "GET", "/v1/session", nil)
-	s.Must(http.StatusOK, stepUpRequest(s.alice, "totp", s.alice.NextCode()))
-	s.Clock.Add(attempt.FirstWait)
-	s.Must(http.StatusOK, s.passkeyRequest(key))
+		s.refusedFor("30", s.passkeyRequest(key))
+		s.refusedFor("30", s.raiseRequest(key))
+		s.alice.Must(http.StatusOK, "GET", "/v1/session", nil)
+		s.Must(http.StatusOK, stepUpRequest(s.alice, "totp", s.alice.NextCode()))
+		s.Clock.Add(attempt.FirstWait)
+		s.Must(http.StatusOK, s.passkeyRequest(key))
+	})
 }
 
 func TestAttack06PasskeyLockEndsThePendingSignIn(t *testing.T) {
-	s := newScene(t)
-	key := s.alice.Passkey("key")
-	login := s.alice.Login()
-	right := s.WithPasskey(login, s.Signed(key, s.PasskeyOptions(login)))
-	for range attempt.Limit {
-		s.Must(http.StatusUnauthorized, guess(login))
-	}
-	s.refusedFor("30", localtest.Request{Method: "POST", Path: "/v1/login/passkey-options", Body: map[string]any{"login_token": login}})
-	s.Clock.Add(attempt.FirstWait)
-	s.Must(http.StatusUnauthorized, right)
-	s.Must(http.StatusOK, s.passkeyRequest(key))
+	onBoth(t, func(t *testing.T, newScene func(*testing.T) *scene) {
+		s := newScene(t)
+		key := s.alice.Passkey("key")
+		login := s.alice.Login()
+		right := s.WithPasskey(login, s.Signed(key, s.PasskeyOptions(login)))
+		for range attempt.Limit {
+			s.Must(http.StatusUnauthorized, guess(login))
+		}
+		s.refusedFor("30", localtest.Request{Method: "POST", Path: "/v1/login/passkey-options", Body: map[string]any{"login_token": login}})
+		s.Clock.Add(attempt.FirstWait)
+		s.Must(http.StatusUnauthorized, right)
+		s.Must(http.StatusOK, s.passkeyRequest(key))
+	})
 }
 
 // Of 100 guesses at once no more than the limit is ever judged: each that is
 // leaves an entry.
 func TestAttack07ParallelPasskeyGuesses(t *testing.T) {
-	s := newScene(t)
-	s.alice.Passkey("key")
-	login := s.alice.Login()
-	got := s.Together(100, func(i int) localtest.Request {
-		req := guess(login)
-		if i%2 == 1 {
-			req = s.guessUp()
+	onBoth(t, func(t *testing.T, newScene func(*testing.T) *scene) {
+		s := newScene(t)
+		s.alice.Passkey("key")
+		login := s.alice.Login()
+		got := s.Together(100, func(i int) localtest.Request {
+			req := guess(login)
+			if i%2 == 1 {
+				req = s.guessUp()
+			}
+			return s.elsewhere(i, req)
+		})
+		judged := 0
+		for _, action := range []string{"login.failed", "step_up.failed"} {
+			judged += len(s.alice.Must(http.StatusOK, "GET", "/v1/audit?limit=200&action="+action, nil).Items())
 		}
-		return s.elsewhere(i, req)
+		if judged > attempt.Limit || got[http.StatusOK] > 0 || got[http.StatusUnauthorized] > attempt.Limit {
+			t.Errorf("%d were judged: %v", judged, got)
+		}
 	})
-	judged := 0
-	for _, action := range []string{"login.failed", "step_up.failed"} {
-		judged += len(s.alice.Must(http.StatusOK, "GET", "/v1/audit?limit=200&action="+action, nil).Items())
-	}
-	if judged > attempt.Limit || got[http.StatusOK] > 0 || got[http.StatusUnauthorized] > attempt.Limit {
-		t.Errorf("%d were judged: %v", judged, got)
-	}
 }
 
 // A restored backup brings back no options: they went with sign-in and session.

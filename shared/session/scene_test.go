@@ -2,8 +2,6 @@ package session_test
 
 import (
 	"context"
-	"crypto/rand"
-	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -11,16 +9,12 @@ import (
 	"testing"
 	"time"
 
-	"portcullis.example/infra/local"
 	"portcullis.example/infra/local/localtest"
 	"portcullis.example/shared/account"
-	"portcullis.example/shared/account/password"
 	"portcullis.example/shared/ground"
 	"portcullis.example/shared/mfa"
 	"portcullis.example/shared/mfa/totp"
 	"portcullis.example/shared/secrets"
-	"portcullis.example/shared/secrets/keyfile"
-	"portcullis.example/shared/session"
 	"portcullis.example/shared/table"
 	"portcullis.example/shared/table/bolt"
 	"portcullis.example/shared/table/dynamo/dynamotest"
@@ -35,9 +29,7 @@ type scene struct {
 	path   string // of the store, on one machine
 	calls  *tabletest.Counting
 	meet   *meeting
-	ground ground.Options
 	faults *tabletest.Faulty
-	hashes atomic.Int64
 	opened atomic.Int64 // sealed secrets: TOTP codes judged
 	alice  *localtest.Person
 }
@@ -80,8 +72,10 @@ func stages() map[string]func(*testing.T) *scene {
 	return map[string]func(*testing.T) *scene{"bolt": newScene, "DynamoDB": newSceneOnDynamoDB}
 }
 
-// onBoth plays on both stores.
+// onBoth plays on both stores, beside the other tests that do: while one waits for
+// DynamoDB another goes on.
 func onBoth(t *testing.T, play func(t *testing.T, newScene func(*testing.T) *scene)) {
+	t.Parallel()
 	for name, newScene := range stages() {
 		t.Run(name, func(t *testing.T) { play(t, newScene) })
 	}
@@ -117,21 +111,7 @@ func sceneOn(t *testing.T, store table.Table, clock *localtest.Clock) *scene {
 	s.calls = tabletest.NewCounting(store)
 	s.meet = &meeting{Table: s.calls}
 	s.faults = tabletest.NewFaulty(s.meet, nil)
-	s.World = localtest.On(t, s.faults, clock)
-	key, err := keyfile.Create(filepath.Join(t.TempDir(), "key"), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	hasher, err := password.New(password.Options{Rand: rand.Reader, Params: password.Params{Memory: 64, Time: 1, Threads: 1}, Ran: func() { s.hashes.Add(1) }})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.ground = ground.Options{
-		Table: s.faults, Sealer: watched{key, &s.opened}, CursorKey: key.Derive("cursors"), Hasher: hasher, Sender: s.Mail, Now: clock.Now, Random: rand.Reader,
-		Log:     slog.New(slog.NewJSONHandler(s.Log, &slog.HandlerOptions{Level: slog.LevelDebug})),
-		BaseURL: localtest.BaseURL, Sessions: session.Lifetimes{Idle: 15 * time.Minute, Longest: 12 * time.Hour},
-	}
-	s.System = local.New(s.ground)
+	s.World = localtest.On(t, s.faults, clock, func(o *ground.Options) { o.Sealer = watched{o.Sealer, &s.opened} })
 	s.alice = s.Administrator("acme", "alice@acme.example")
 	return s
 }

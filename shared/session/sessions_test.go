@@ -188,28 +188,30 @@ func TestSessionsThatEndEachOther(t *testing.T) {
 
 // A sign-in or a step-up under way never outlives the end of the others.
 func TestAttack22EndOfTheOthersMeets(t *testing.T) {
-	for moment := range int64(2) { // before it reserves, before it commits
-		t.Run(fmt.Sprintf("a sign-in, moment %d", moment), func(t *testing.T) {
-			s := newScene(t)
-			code, login := s.alice.NextCode(), s.alice.Login()
-			s.meet.before(moment, func() { s.alice.Must(http.StatusNoContent, "DELETE", "/v1/sessions", nil) })
-			s.Must(http.StatusUnauthorized, mfaRequest(login, "totp", code))
-		})
-		t.Run(fmt.Sprintf("a step-up of another, moment %d", moment), func(t *testing.T) {
-			s := newScene(t)
-			other := s.alice.Token
-			s.alice.SignIn()
-			s.Clock.Add(5 * time.Minute)
-			s.alive(s.alice.Token)
-			s.alive(other)
-			code := s.alice.Code()
-			s.meet.before(moment, func() { s.alice.Must(http.StatusNoContent, "DELETE", "/v1/sessions", nil) })
-			a := s.Send(bearer(other, localtest.Request{Method: "POST", Path: "/v1/session/step-up", Body: map[string]any{"method": "totp", "code": code}}))
-			if token := a.Text("token"); token != "" && s.alive(token) || s.alive(other) || !s.alive(s.alice.Token) {
-				t.Errorf("another session outlived its end: %d %s", a.Status, a.Body)
-			}
-		})
-	}
+	onBoth(t, func(t *testing.T, newScene func(*testing.T) *scene) {
+		s := newScene(t)
+		for moment := range int64(2) { // before it reserves, before it commits
+			t.Run(fmt.Sprintf("a sign-in, moment %d", moment), func(t *testing.T) {
+				code, login := s.alice.NextCode(), s.alice.Login()
+				s.meet.before(moment, func() { s.alice.Must(http.StatusNoContent, "DELETE", "/v1/sessions", nil) })
+				s.Must(http.StatusUnauthorized, mfaRequest(login, "totp", code))
+			})
+			t.Run(fmt.Sprintf("a step-up of another, moment %d", moment), func(t *testing.T) {
+				s.alice.SignIn()
+				other := s.alice.Token
+				s.alice.SignIn()
+				s.Clock.Add(5 * time.Minute)
+				s.alive(s.alice.Token)
+				s.alive(other)
+				code := s.alice.Code()
+				s.meet.before(moment, func() { s.alice.Must(http.StatusNoContent, "DELETE", "/v1/sessions", nil) })
+				a := s.Send(bearer(other, localtest.Request{Method: "POST", Path: "/v1/session/step-up", Body: map[string]any{"method": "totp", "code": code}}))
+				if token := a.Text("token"); token != "" && s.alive(token) || s.alive(other) || !s.alive(s.alice.Token) {
+					t.Errorf("another session outlived its end: %d %s", a.Status, a.Body)
+				}
+			})
+		}
+	})
 }
 
 // The end of the session itself comes first: it keeps nothing alive.

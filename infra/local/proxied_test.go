@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"strings"
 	"testing"
 )
 
@@ -34,4 +35,31 @@ func TestAttack08OnlyATrustedProxyNamesTheClient(t *testing.T) {
 			}
 		})
 	}
+}
+
+// FuzzForwarded has a trusted proxy hand any header on: what counts as the client is
+// the last word of it, the proxy's own, or the proxy itself; from a stranger nothing.
+func FuzzForwarded(f *testing.F) {
+	for _, text := range []string{"198.51.100.1", "192.0.2.66, 198.51.100.1", "2001:db8::7%eth0", "::ffff:198.51.100.1", "", ",", "198.51.100.1,", "198.51.100.1:80", "0x7f.1", "1.2.3.4\x00"} {
+		f.Add(text, "")
+		f.Add("192.0.2.66", text)
+	}
+	trusted := []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}
+	f.Fuzz(func(t *testing.T, first, second string) {
+		for peer, believed := range map[string]bool{"10.1.2.3:5000": true, "203.0.113.9:5000": false} {
+			got := ""
+			handler := proxied(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { got = r.RemoteAddr }), trusted)
+			r := httptest.NewRequest(http.MethodGet, "/", nil)
+			r.RemoteAddr, r.Header["X-Forwarded-For"] = peer, []string{first, second}
+			handler.ServeHTTP(httptest.NewRecorder(), r)
+			want := peer
+			last := second[strings.LastIndexByte(second, ',')+1:]
+			if client, err := netip.ParseAddr(strings.TrimSpace(last)); err == nil && believed {
+				want = netip.AddrPortFrom(client, 0).String()
+			}
+			if got != want {
+				t.Errorf("%q, %q from %s: it came from %s, want %s", first, second, peer, got, want)
+			}
+		}
+	})
 }

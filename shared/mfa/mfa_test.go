@@ -30,7 +30,7 @@ var (
 	alice = account.User{ID: "ALICE", Email: "alice@acme.example"}
 )
 
-func newKeeper(t *testing.T) mfa.Keeper {
+func newKeeper(t testing.TB) mfa.Keeper {
 	t.Helper()
 	key, err := keyfile.Create(filepath.Join(t.TempDir(), "key"), rand.Reader)
 	if err != nil {
@@ -40,7 +40,7 @@ func newKeeper(t *testing.T) mfa.Keeper {
 }
 
 // enrolled has alice enrol at start: her factors, secret and recovery codes.
-func enrolled(t *testing.T, k mfa.Keeper) (mfa.Factors, totp.Secret, []string) {
+func enrolled(t testing.TB, k mfa.Keeper) (mfa.Factors, totp.Secret, []string) {
 	t.Helper()
 	ctx := context.Background()
 	begun, err := k.Begin(ctx, alice, nil)

@@ -19,7 +19,7 @@ type route struct {
 }
 
 // routes reads what the document declares, all of it.
-func routes(t *testing.T, w *localtest.World) []route {
+func routes(t testing.TB, w *localtest.World) []route {
 	t.Helper()
 	paths, _ := w.Must(http.StatusOK, localtest.Request{Method: "GET", Path: "/openapi.json"}).JSON["paths"].(map[string]any)
 	var found []route
@@ -83,7 +83,7 @@ func bodies() map[string]any {
 
 // request is the route's request about one object; ids has them by the beginning
 // of the path.
-func (r route) request(t *testing.T, ids map[string]string) localtest.Request {
+func (r route) request(t testing.TB, ids map[string]string) localtest.Request {
 	t.Helper()
 	name := r.method + " " + r.path
 	body, known := bodies()[name]
@@ -101,7 +101,7 @@ func (r route) request(t *testing.T, ids map[string]string) localtest.Request {
 
 // open is an installation with one object of each kind, and a window that is
 // open; ids has them by the beginning of their paths.
-func open(t *testing.T) (w *localtest.World, alice *localtest.Person, gate *localtest.Gate, ids map[string]string, counting *tabletest.Counting) {
+func open(t testing.TB) (w *localtest.World, alice *localtest.Person, gate *localtest.Gate, ids map[string]string, counting *tabletest.Counting) {
 	t.Helper()
 	clock := localtest.NewClock()
 	counting = tabletest.NewCounting(localtest.Bolt(t, clock))

@@ -195,11 +195,11 @@ func TestAttack16SuspensionTellsNobodyApart(t *testing.T) {
 		for _, email := range []string{s.alice.Email, "nobody@acme.example", inactive.Email} {
 			s.onTheBrink(attempt.Password, email, "")
 			s.calls.Reset()
-			hashes := s.hashes.Load()
+			hashes := s.Hashes.Count()
 			a := s.Must(http.StatusUnauthorized, loginRequest(email, "x"))
 			costs[s.calls.Reset()] = true
 			answers[strings.ReplaceAll(a.Body, a.Text("instance"), "")] = true
-			if n := s.hashes.Load() - hashes; n != 1 {
+			if n := s.Hashes.Count() - hashes; n != 1 {
 				t.Errorf("%s: %d hashes", email, n)
 			}
 			s.refusedFor("86400", loginRequest(email, localtest.Password))

@@ -1,133 +1,23 @@
 package gate_test
 
 import (
-	"bufio"
-	"encoding/json"
+	"context"
 	"errors"
 	"fmt"
-	"io"
-	"net"
 	"net/http"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"go.etcd.io/bbolt"
+
+	"portcullis.example/infra/local/localtest"
+	"portcullis.example/shared/table"
 )
-
-// loadAddress, in the environment, makes this program the client of the
-// benchmark: in a process of its own, so that the server's time is the server's.
-const loadAddress = "PORTCULLIS_BENCH_ADDRESS"
-
-func TestMain(m *testing.M) {
-	if address := os.Getenv(loadAddress); address != "" {
-		if err := load(address, os.Stdin, os.Stdout); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
-		return
-	}
-	os.Exit(m.Run())
-}
-
-// burst is one request, to be sent a number of times over one connection, and
-// how its answer begins.
-type burst struct {
-	Request, Answer string
-	Count           int
-}
-
-// load sends the bursts that it reads, and says when each is done.
-func load(address string, orders io.Reader, done io.Writer) error {
-	conn, err := net.Dial("tcp", address)
-	if err != nil {
-		return err
-	}
-	defer conn.Close()
-	answers := bufio.NewReader(conn)
-	for decoder := json.NewDecoder(orders); ; {
-		var b burst
-		if err := decoder.Decode(&b); errors.Is(err, io.EOF) {
-			return nil
-		} else if err != nil {
-			return err
-		}
-		for range b.Count {
-			if err := exchange(conn, answers, b); err != nil {
-				return err
-			}
-		}
-		if _, err := fmt.Fprintln(done, "done"); err != nil {
-			return err
-		}
-	}
-}
-
-// exchange sends one request and reads its answer, which has no body.
-func exchange(conn io.Writer, answers *bufio.Reader, b burst) error {
-	if _, err := io.WriteString(conn, b.Request); err != nil {
-		return err
-	}
-	for first := true; ; first = false {
-		line, err := answers.ReadSlice('\n')
-		switch {
-		case err != nil:
-			return err
-		case first && !strings.HasPrefix(string(line), b.Answer):
-			return fmt.Errorf("answered %q, want %q", line, b.Answer)
-		case len(line) <= 2:
-			return nil
-		}
-	}
-}
-
-// client is the other process.
-type client struct {
-	b      *testing.B
-	orders *json.Encoder
-	done   *bufio.Scanner
-}
-
-func newClient(b *testing.B, handler http.Handler) *client {
-	b.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		b.Fatal(err)
-	}
-	server := &http.Server{Handler: handler}
-	go server.Serve(listener)
-	command := exec.Command(os.Args[0])
-	command.Env = append(os.Environ(), loadAddress+"="+listener.Addr().String())
-	command.Stderr = os.Stderr
-	in, err := command.StdinPipe()
-	if err != nil {
-		b.Fatal(err)
-	}
-	out, err := command.StdoutPipe()
-	if err != nil {
-		b.Fatal(err)
-	}
-	if err := command.Start(); err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(func() {
-		if err := errors.Join(in.Close(), command.Wait(), server.Close()); err != nil {
-			b.Error(err)
-		}
-	})
-	return &client{b: b, orders: json.NewEncoder(in), done: bufio.NewScanner(out)}
-}
-
-func (c *client) send(order burst) {
-	if err := c.orders.Encode(order); err != nil || !c.done.Scan() {
-		c.b.Fatal("the client ended", err)
-	}
-}
 
 // request is a question as a gate sends it.
 func request(header http.Header) string {
@@ -179,24 +69,38 @@ func bare(b *testing.B) http.Handler {
 // spent is what this process used.
 type spent struct{ cpu, allocs, bytes float64 }
 
-func (c *client) spent() spent {
+func used(b *testing.B) spent {
 	var used syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &used); err != nil {
-		c.b.Fatal(err)
+		b.Fatal(err)
 	}
 	var memory runtime.MemStats
 	runtime.ReadMemStats(&memory)
 	return spent{float64(used.Utime.Nano() + used.Stime.Nano()), float64(memory.Mallocs), float64(memory.TotalAlloc)}
 }
 
-// measure adds to the sum what a burst costs the server.
-func (c *client) measure(order burst, sum *spent) {
-	before := c.spent()
-	c.send(order)
-	after := c.spent()
-	sum.cpu += after.cpu - before.cpu
-	sum.allocs += after.allocs - before.allocs
-	sum.bytes += after.bytes - before.bytes
+// turns are what one server's bursts cost, one after another.
+type turns struct {
+	cpu, took     []float64 // nanoseconds a request
+	allocs, bytes float64
+}
+
+// turn sends a burst and adds what it cost the server.
+func (c *client) turn(order burst, to *turns) {
+	before := used(c.b)
+	h := c.send(order)
+	after, n := used(c.b), float64(order.Count)
+	if h.Shed > 0 {
+		c.b.Fatalf("%d were shed", h.Shed)
+	}
+	to.cpu, to.took = append(to.cpu, (after.cpu-before.cpu)/n), append(to.took, float64(h.Took)/n)
+	to.allocs, to.bytes = to.allocs+after.allocs-before.allocs, to.bytes+after.bytes-before.bytes
+}
+
+func median(all []float64) float64 {
+	all = slices.Clone(all)
+	slices.Sort(all)
+	return all[len(all)/2]
 }
 
 // BenchmarkDecision is the decision over HTTP on loopback beside the bare
@@ -211,43 +115,99 @@ func BenchmarkDecision(b *testing.B) {
 		{"with-pass", restricted, cookie, "HTTP/1.1 204"},
 		{"denied", restricted, "", "HTTP/1.1 403"},
 	} {
-		b.Run(c.name, func(b *testing.B) {
-			order := burst{Request: request(g.Header("GET", c.path, c.cookie)), Count: 1000}
-			least, ours := newClient(b, bare(b)), newClient(b, w.API)
-			var sums [2]spent
-			var turns [2][]float64
-			turn := func(count int) {
-				for i, server := range []*client{least, ours} {
-					order.Count, order.Answer = count, []string{"HTTP/1.1 204", c.answer}[i]
-					before := sums[i].cpu
-					server.measure(order, &sums[i])
-					turns[i] = append(turns[i], (sums[i].cpu-before)/float64(count))
-				}
-			}
-			turn(1000)
-			sums, turns = [2]spent{}, [2][]float64{}
-			b.ResetTimer()
-			for left := b.N; left > 0; left -= atOnce {
-				turn(min(left, atOnce))
-			}
-			n := float64(b.N)
-			b.ReportMetric(quiet(turns[0]), "bare-cpu-ns/op")
-			b.ReportMetric(quiet(turns[1]), "cpu-ns/op")
-			b.ReportMetric(quiet(turns[1])/quiet(turns[0]), "ratio")
-			b.ReportMetric(sums[0].allocs/n, "bare-allocs/op")
-			b.ReportMetric(sums[1].allocs/n, "our-allocs/op")
-			b.ReportMetric(sums[1].bytes/n, "our-B/op")
-			b.ReportMetric(0, "ns/op") // the client's waiting, in both
-		})
+		for _, connections := range []int{1, 64} {
+			b.Run(fmt.Sprintf("%s/%d", c.name, connections), func(b *testing.B) {
+				order := burst{Request: request(g.Header("GET", c.path, c.cookie)), Connections: connections}
+				beside(b, order, []string{"HTTP/1.1 204", c.answer}, newClient(b, bare(b)), newClient(b, w.API))
+			})
+		}
 	}
 }
 
-// quiet is what the quietest tenth of the turns cost at most: the rest of the
-// machine only ever adds to it.
-func quiet(turns []float64) float64 {
-	slices.Sort(turns)
-	return turns[len(turns)/10]
+// atOnce is how many requests a turn has.
+const atOnce = 640
+
+// beside measures two servers by turns.
+func beside(b *testing.B, order burst, answers []string, servers ...*client) {
+	var all [2]turns
+	both := func(count int) {
+		for i, server := range servers {
+			order.Count, order.Answer = count, answers[i]
+			server.turn(order, &all[i])
+		}
+	}
+	both(2 * atOnce)
+	all = [2]turns{}
+	b.ResetTimer()
+	n := 0
+	for ; n < b.N; n += atOnce {
+		both(atOnce)
+	}
+	b.ReportMetric(median(all[0].cpu), "bare-cpu-ns/op")
+	b.ReportMetric(median(all[1].cpu), "cpu-ns/op")
+	b.ReportMetric(median(all[1].cpu)/median(all[0].cpu), "ratio")
+	b.ReportMetric(1e9/median(all[0].took), "bare/s")
+	b.ReportMetric(1e9/median(all[1].took), "decisions/s")
+	b.ReportMetric(all[0].allocs/float64(n), "bare-allocs/op")
+	b.ReportMetric(all[1].allocs/float64(n), "our-allocs/op")
+	b.ReportMetric(all[1].bytes/float64(n), "our-B/op")
+	b.ReportMetric(0, "ns/op") // the client's waiting, in both
 }
 
-// atOnce is how many requests a turn has.
-const atOnce = 500
+// narrow is a table that serves one read at a time and takes a while for each, as
+// one does that is throttled.
+type narrow struct {
+	table.Table
+	door chan struct{}
+	slow bool
+}
+
+const narrowRead = 500 * time.Microsecond
+
+func (n *narrow) GetAll(ctx context.Context, keys ...table.Key) ([]table.Item, error) {
+	if n.slow {
+		n.door <- struct{}{}
+		<-time.After(narrowRead)
+		<-n.door
+	}
+	return n.Table.GetAll(ctx, keys...)
+}
+
+// BenchmarkOverload has far more connections ask at once than there is room for,
+// each anew as soon as it is answered: where the processor is what there is too
+// little of, and where the store is.
+func BenchmarkOverload(b *testing.B) {
+	clock := localtest.NewClock()
+	store := &narrow{Table: localtest.Bolt(b, clock), door: make(chan struct{}, 1)}
+	w := localtest.On(b, store, clock)
+	alice := w.Administrator("acme", "alice@acme.example")
+	g := alice.PhoneSystem(host, nil)
+	cookie := g.Pass(alice.Unlock(g, 3600))
+	for _, what := range []string{"processor", "store"} {
+		store.slow = what == "store"
+		for _, connections := range []int{64, 1024} {
+			b.Run(fmt.Sprintf("%s/%d", what, connections), func(b *testing.B) {
+				order := burst{Request: request(g.Header("GET", restricted, cookie)), Answer: "HTTP/1.1 204", Connections: connections, Count: 8 * connections}
+				overload(b, newClient(b, w.API), order)
+			})
+		}
+	}
+}
+
+func overload(b *testing.B, c *client, order burst) {
+	c.send(order)
+	var p99, medians, shedP99, shed, rate []float64
+	b.ResetTimer()
+	for n := 0; n < b.N; n += order.Count {
+		h := c.send(order)
+		milliseconds := float64(time.Millisecond)
+		p99, medians, shedP99 = append(p99, float64(h.P99)/milliseconds), append(medians, float64(h.Median)/milliseconds), append(shedP99, float64(h.ShedP99)/milliseconds)
+		shed, rate = append(shed, 100*float64(h.Shed)/float64(order.Count)), append(rate, float64(h.Answered)/h.Took.Seconds())
+	}
+	b.ReportMetric(median(medians), "p50-ms")
+	b.ReportMetric(median(p99), "p99-ms")
+	b.ReportMetric(median(shedP99), "shed-p99-ms")
+	b.ReportMetric(median(shed), "shed-%")
+	b.ReportMetric(median(rate), "decisions/s")
+	b.ReportMetric(0, "ns/op")
+}

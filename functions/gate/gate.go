@@ -26,6 +26,7 @@ type Function struct {
 	Directory *account.Directory
 	// BaseURL is the control portal's, where the notice leads.
 	BaseURL string
+	room    *room
 }
 
 // NoticePath is the notice on the phone system's own host.
@@ -33,7 +34,7 @@ const NoticePath = "/.portcullis/notice"
 
 // New makes the function.
 func New(g *ground.Ground, api *web.API, keeper *gatekeeper.Keeper) Function {
-	return Function{API: api, Keeper: keeper, Directory: g.Directory, BaseURL: g.BaseURL}
+	return Function{API: api, Keeper: keeper, Directory: g.Directory, BaseURL: g.BaseURL, room: &room{}}
 }
 
 // Routes adds the function's routes to its API.
@@ -56,6 +57,11 @@ func (f Function) Routes() {
 }
 
 func (f Function) decision(w http.ResponseWriter, r *http.Request) {
+	if !f.room.enter() {
+		f.shed(w, r)
+		return
+	}
+	defer f.room.leave()
 	h := r.Header
 	d, err := f.Keeper.Decide(r.Context(), gatekeeper.Request{
 		Authorization: h["Authorization"], Method: h["Portcullis-Method"], URL: h["Portcullis-Url"],

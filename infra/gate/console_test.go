@@ -33,7 +33,7 @@ type console struct {
 }
 
 // newConsole stands in for the product of a profile, over TLS.
-func newConsole(t *testing.T, profile string, cert tls.Certificate) *console {
+func newConsole(t testing.TB, profile string, cert tls.Certificate) *console {
 	t.Helper()
 	c := &console{}
 	mux := http.NewServeMux()

@@ -143,7 +143,7 @@ Header always set X-File "expr=%%{REQUEST_FILENAME}%%{PATH_INFO}"
 
 // startRecorder starts a phone system that answers each request with the target
 // as it stood in the request line, whatever stood there. It answers its address.
-func startRecorder(t *testing.T) string {
+func startRecorder(t testing.TB) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -21,7 +21,7 @@ import (
 // API gave, and the Portcullis that it asks.
 type scene struct {
 	*localtest.World
-	t      *testing.T
+	t      testing.TB
 	proxy  string
 	alice  *localtest.Person
 	gate   *localtest.Gate
@@ -51,7 +51,7 @@ type setting struct {
 	answer func(portcullis http.Handler) http.Handler
 }
 
-func newScene(t *testing.T, proxy string, o setting) *scene {
+func newScene(t testing.TB, proxy string, o setting) *scene {
 	t.Helper()
 	if o.profile == "" {
 		o.profile = "3cx-v20"

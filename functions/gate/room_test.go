@@ -31,7 +31,7 @@ func (s *slow) GetAll(ctx context.Context, keys ...table.Key) ([]table.Item, err
 // Where the store does not keep up, no more than so many decisions wait for it:
 // the others are denied at once, say so to proxies and people, and write
 // nothing; as soon as there is room again, decisions are made.
-func TestDecisionsBeyondTheRoomAreShed(t *testing.T) {
+func TestAttack47DecisionsBeyondTheRoomAreShed(t *testing.T) {
 	const room = 64 // docs/performance.md
 	clock := localtest.NewClock()
 	store := &slow{Table: localtest.Bolt(t, clock), waiting: make(chan struct{}, room)}

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"portcullis.example/infra/gate/doctor"
+	"portcullis.example/infra/gate/proxytest"
 )
 
 // The doctor's questions, by a word of each.
@@ -37,7 +38,7 @@ const (
 // or that of the gate itself where nobody told it to listen to gates.
 func logged(t *testing.T, name string, listens bool) *httptest.Server {
 	t.Helper()
-	inner := newConsole(t, "3cx-v20", newAuthority(t).certify("pbx.example.com")).Config.Handler
+	inner := newConsole(t, "3cx-v20", proxytest.NewAuthority(t).Certify("pbx.example.com")).Config.Handler
 	var mu sync.Mutex
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		client, _, _ := net.SplitHostPort(r.RemoteAddr)
@@ -95,7 +96,7 @@ func newPatient(t *testing.T, proxy string, c clinic) *patient {
 		t.Fatal(err)
 	}
 	return &patient{s, doctor.Options{
-		URL: u, Gate: "127.0.0.1", From: netip.MustParseAddr("127.0.0.2"), Roots: s.ca.trust(), Profile: "3cx-v20", Portal: "https://portal.example",
+		URL: u, Gate: "127.0.0.1", From: netip.MustParseAddr("127.0.0.2"), Roots: s.ca.Trust(), Profile: "3cx-v20", Portal: "https://portal.example",
 		PBX: []string{"127.0.0.3"}, Ports: []int{port}, // the gate's own: the notice there is none of the console
 		Installed: filepath.Join(s.folder, "gate.conf"), Generated: generated, AccessLog: log, Wait: 10 * time.Second, Random: rand.Reader,
 	}, upstream}
@@ -130,7 +131,7 @@ func (p *patient) examine(failed, unknown []string) {
 
 func eachPatient(t *testing.T, c clinic, test func(p *patient)) {
 	t.Helper()
-	for _, proxy := range proxies() {
+	for _, proxy := range proxytest.Names() {
 		t.Run(proxy, func(t *testing.T) { test(newPatient(t, proxy, c)) })
 	}
 }
@@ -182,13 +183,13 @@ func TestDoctorFindsTheConsoleBesideTheGate(t *testing.T) {
 func TestDoctorFindsNoGate(t *testing.T) {
 	eachPatient(t, clinic{}, func(p *patient) {
 		gate := p.Gate
-		p.Gate = "127.0.0.1:" + freePort(p.t)
+		p.Gate = "127.0.0.1:" + proxytest.FreePort(p.t)
 		rest := []string{notice, users, spoofed, truly}
 		p.examine([]string{answers}, rest)
 		p.Gate, p.Roots = gate, x509.NewCertPool()
 		p.examine([]string{answers}, rest)
 		// The phone system itself, with a certificate that is to be believed.
-		p.Gate, p.Roots = p.pbx.Listener.Addr().String(), p.ca.trust()
+		p.Gate, p.Roots = p.pbx.Listener.Addr().String(), p.ca.Trust()
 		p.Wait = 0
 		p.examine([]string{answers, notice}, []string{spoofed, truly})
 	})
@@ -230,7 +231,7 @@ func TestDoctorFindsAPortalThatDoesNotAnswer(t *testing.T) {
 }
 
 func TestDoctorFindsAPhoneSystemThatIsNotThere(t *testing.T) {
-	eachPatient(t, clinic{upstream: "127.0.0.1:" + freePort(t)}, func(p *patient) {
+	eachPatient(t, clinic{upstream: "127.0.0.1:" + proxytest.FreePort(t)}, func(p *patient) {
 		p.AccessLog = ""
 		p.examine([]string{users}, []string{truly})
 		p.AccessLog = filepath.Join(p.folder, "nowhere")

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"testing"
 
+	"portcullis.example/infra/gate/proxytest"
 	"portcullis.example/infra/local/localtest"
 	"portcullis.example/shared/access"
 )
@@ -31,7 +32,7 @@ func TestAttack30PortcullisThatIsNotWell(t *testing.T) {
 		"503":     func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(503) },
 		"cut off": func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
 	}
-	for _, proxy := range proxies() {
+	for _, proxy := range proxytest.Names() {
 		t.Run(proxy, func(t *testing.T) {
 			var now http.HandlerFunc
 			s := newScene(t, proxy, setting{answer: func(portcullis http.Handler) http.Handler {

@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"portcullis.example/infra/gate/proxytest"
 )
 
 // origin is a web server that resolves paths by a program of its own.
@@ -65,8 +67,8 @@ func startOrigins(t *testing.T) []origin {
 		return nil
 	}
 	origins := []origin{
-		{name: "nginx", root: root, port: freePort(t), files: named}, {name: "Apache", root: root, port: freePort(t), files: named},
-		{name: "Node", root: root, port: freePort(t), disorderly: true, files: func(root string, r reply) (files []string) {
+		{name: "nginx", root: root, port: proxytest.FreePort(t), files: named}, {name: "Apache", root: root, port: proxytest.FreePort(t), files: named},
+		{name: "Node", root: root, port: proxytest.FreePort(t), disorderly: true, files: func(root string, r reply) (files []string) {
 			for text := range strings.SplitSeq(r.header.Get("X-File"), ",") {
 				file, err := url.PathUnescape(text)
 				if file, found := strings.CutPrefix(file, root); found && err == nil {
@@ -76,9 +78,9 @@ func startOrigins(t *testing.T) []origin {
 			return files
 		}},
 	}
-	run(t, nginxOrigin(t, folder, origins[0]), origins[0].port)
-	run(t, apacheOrigin(t, folder, origins[1]), origins[1].port)
-	run(t, exec.Command("node", filepath.Join("testdata", "origin.js"), root, origins[2].port), origins[2].port)
+	proxytest.Run(t, nginxOrigin(t, folder, origins[0]), origins[0].port)
+	proxytest.Run(t, apacheOrigin(t, folder, origins[1]), origins[1].port)
+	proxytest.Run(t, exec.Command("node", filepath.Join("testdata", "origin.js"), root, origins[2].port), origins[2].port)
 	return origins
 }
 
@@ -105,12 +107,12 @@ http {
 	if err := os.WriteFile(main, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return exec.Command(program(t, "nginx"), "-p", folder, "-e", filepath.Join(folder, "nginx-error.log"), "-c", main)
+	return exec.Command(proxytest.Program(t, "nginx"), "-p", folder, "-e", filepath.Join(folder, "nginx-error.log"), "-c", main)
 }
 
 func apacheOrigin(t *testing.T, folder string, o origin) *exec.Cmd {
 	t.Helper()
-	modules := filepath.Join(filepath.Dir(program(t, "apache2")), "root/usr/lib/apache2/modules")
+	modules := filepath.Join(filepath.Dir(proxytest.Program(t, "apache2")), "root/usr/lib/apache2/modules")
 	var text strings.Builder
 	for _, name := range []string{"mpm_event", "authz_core", "headers"} {
 		fmt.Fprintf(&text, "LoadModule %s_module %s/mod_%s.so\n", name, modules, name)
@@ -138,7 +140,7 @@ Header always set X-File "expr=%%{REQUEST_FILENAME}%%{PATH_INFO}"
 	if err := os.WriteFile(main, []byte(text.String()), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return exec.Command(program(t, "apache2"), "-f", main, "-D", "FOREGROUND")
+	return exec.Command(proxytest.Program(t, "apache2"), "-f", main, "-D", "FOREGROUND")
 }
 
 // startRecorder starts a phone system that answers each request with the target

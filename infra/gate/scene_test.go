@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"portcullis.example/infra/gate/proxytest"
 	"portcullis.example/infra/local/localtest"
 )
 
@@ -27,7 +28,7 @@ type scene struct {
 	gate   *localtest.Gate
 	pbx    *console
 	portal *httptest.Server
-	ca     *authority
+	ca     *proxytest.Authority
 	folder string
 	// generated is the configuration before it was edited.
 	generated string
@@ -56,17 +57,17 @@ func newScene(t testing.TB, proxy string, o setting) *scene {
 	if o.profile == "" {
 		o.profile = "3cx-v20"
 	}
-	s := &scene{World: localtest.New(t), t: t, proxy: proxy, ca: newAuthority(t), folder: t.TempDir()}
-	host := cmp.Or(o.host, "pbx.example.com") + ":" + freePort(t)
+	s := &scene{World: localtest.New(t), t: t, proxy: proxy, ca: proxytest.NewAuthority(t), folder: t.TempDir()}
+	host := cmp.Or(o.host, "pbx.example.com") + ":" + proxytest.FreePort(t)
 	s.alice = s.Administrator("acme", "alice@acme.example")
 	s.gate = s.alice.PhoneSystem(host, o.policy)
 	s.alice.Must(http.StatusOK, "PATCH", "/v1/phone-systems/"+s.gate.ID, map[string]any{"profile": o.profile, "restricted_paths": append([]string{}, o.added...)})
 	s.gate.Client = "127.0.0.1"
 	s.url = "https://" + host
-	s.pbx = newConsole(t, o.profile, s.ca.certify("pbx.example.com"))
+	s.pbx = newConsole(t, o.profile, s.ca.Certify("pbx.example.com"))
 	s.startPortal(o)
 	s.startProxy(o)
-	transport := &http.Transport{TLSClientConfig: s.ca.clientTLS(host), DialContext: s.dial, DisableCompression: true}
+	transport := &http.Transport{TLSClientConfig: s.ca.ClientTLS(host), DialContext: s.dial, DisableCompression: true}
 	t.Cleanup(transport.CloseIdleConnections)
 	s.browser = &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	return s
@@ -78,7 +79,7 @@ func (s *scene) startPortal(o setting) {
 		handler = o.answer(handler)
 	}
 	s.portal = httptest.NewUnstartedServer(handler)
-	s.portal.TLS = &tls.Config{Certificates: []tls.Certificate{s.ca.certify("portal.example")}}
+	s.portal.TLS = &tls.Config{Certificates: []tls.Certificate{s.ca.Certify("portal.example")}}
 	s.portal.StartTLS()
 	s.t.Cleanup(s.stopPortal)
 }
@@ -97,7 +98,7 @@ func (s *scene) startProxy(o setting) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	config = here(config, s.folder, s.gate.Host, portal)
+	config = proxytest.Here(config, s.folder, s.gate.Host, portal)
 	s.generated = config
 	if o.edit != nil {
 		edited := o.edit(config)
@@ -106,10 +107,10 @@ func (s *scene) startProxy(o setting) {
 		}
 		config = edited
 	}
-	lay(s.t, s.proxy, s.folder, config, s.gate.Key)
-	s.ca.write(s.folder, s.ca.certify("pbx.example.com"))
+	proxytest.Lay(s.t, s.proxy, s.folder, config, s.gate.Key)
+	s.ca.Write(s.folder, s.ca.Certify("pbx.example.com"))
 	_, port, _ := strings.Cut(s.gate.Host, ":")
-	run(s.t, arguments(s.t, s.proxy, s.folder, o.more), port)
+	proxytest.Run(s.t, proxytest.Command(s.t, s.proxy, s.folder, o.more), port)
 }
 
 func (s *scene) dial(ctx context.Context, _, address string) (net.Conn, error) {
@@ -176,7 +177,7 @@ func (s *scene) connect() *tls.Conn {
 	if err := connection.SetDeadline(time.Now().Add(time.Minute)); err != nil {
 		s.t.Fatal(err)
 	}
-	config := s.ca.clientTLS(s.gate.Host)
+	config := s.ca.ClientTLS(s.gate.Host)
 	config.NextProtos = []string{"http/1.1"}
 	return tls.Client(connection, config)
 }
@@ -207,7 +208,7 @@ func (s *scene) pass(who *localtest.Person) (cookie string, unlock localtest.Ans
 
 // each runs a test through both proxies.
 func each(t *testing.T, o setting, test func(s *scene)) {
-	for _, proxy := range proxies() {
+	for _, proxy := range proxytest.Names() {
 		t.Run(proxy, func(t *testing.T) { test(newScene(t, proxy, o)) })
 	}
 }

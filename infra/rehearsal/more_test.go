@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"portcullis.example/infra/gate/proxytest"
 	"portcullis.example/infra/local/scenario"
 	"portcullis.example/shared/access"
 	"portcullis.example/shared/account"
@@ -96,6 +97,9 @@ func rehearseRest(t *testing.T, c *cloud, fresh func(*testing.T, map[string]stri
 			return w
 		})
 	})
+	for _, proxy := range proxytest.Names() {
+		t.Run("attacks through "+proxy, func(t *testing.T) { attackProxies(t, guard(t, fresh(t, nil), proxy)) })
+	}
 	t.Run("attack 30: outage", func(t *testing.T) { rehearseOutage(t, fresh(t, nil)) })
 	t.Run("refused alike", func(t *testing.T) {
 		w := fresh(t, nil)

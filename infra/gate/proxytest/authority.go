@@ -1,4 +1,4 @@
-package gate
+package proxytest
 
 import (
 	"crypto/ecdsa"
@@ -15,16 +15,17 @@ import (
 	"time"
 )
 
-// authority is a certificate authority of one test.
-type authority struct {
+// Authority is a certificate authority of one test.
+type Authority struct {
 	t    testing.TB
 	key  *ecdsa.PrivateKey
 	cert *x509.Certificate
 }
 
-func newAuthority(t testing.TB) *authority {
+// NewAuthority makes an authority with a key of its own.
+func NewAuthority(t testing.TB) *Authority {
 	t.Helper()
-	a := &authority{t: t, key: newKey(t)}
+	a := &Authority{t: t, key: newKey(t)}
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "Test authority"}, IsCA: true, BasicConstraintsValid: true,
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageDigitalSignature,
@@ -42,7 +43,7 @@ func newKey(t testing.TB) *ecdsa.PrivateKey {
 	return key
 }
 
-func (a *authority) sign(template, parent *x509.Certificate, key *ecdsa.PrivateKey) *x509.Certificate {
+func (a *Authority) sign(template, parent *x509.Certificate, key *ecdsa.PrivateKey) *x509.Certificate {
 	a.t.Helper()
 	der, err := x509.CreateCertificate(rand.Reader, template, parent, &key.PublicKey, a.key)
 	if err != nil {
@@ -55,8 +56,8 @@ func (a *authority) sign(template, parent *x509.Certificate, key *ecdsa.PrivateK
 	return cert
 }
 
-// certify makes a certificate for a host.
-func (a *authority) certify(host string) tls.Certificate {
+// Certify makes a certificate for a host.
+func (a *Authority) Certify(host string) tls.Certificate {
 	a.t.Helper()
 	key := newKey(a.t)
 	cert := a.sign(&x509.Certificate{
@@ -67,8 +68,8 @@ func (a *authority) certify(host string) tls.Certificate {
 	return tls.Certificate{Certificate: [][]byte{cert.Raw}, PrivateKey: key}
 }
 
-// write puts a certificate and its key into files.
-func (a *authority) write(folder string, cert tls.Certificate) {
+// Write puts a certificate and its key into files.
+func (a *Authority) Write(folder string, cert tls.Certificate) {
 	a.t.Helper()
 	key, err := x509.MarshalPKCS8PrivateKey(cert.PrivateKey)
 	if err != nil {
@@ -85,8 +86,8 @@ func (a *authority) write(folder string, cert tls.Certificate) {
 	}
 }
 
-// trust is what a client of this test believes.
-func (a *authority) trust() *x509.CertPool {
+// Trust is what a client of this test believes.
+func (a *Authority) Trust() *x509.CertPool {
 	pool := x509.NewCertPool()
 	pool.AddCert(a.cert)
 	return pool

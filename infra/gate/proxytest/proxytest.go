@@ -1,4 +1,10 @@
-package gate
+// Package proxytest runs the real proxies in tests: nginx and Caddy as fetch.sh
+// brings them, with a gate's configuration and an authority whose certificates
+// the test believes. It guarantees that what it starts listens on loopback when
+// it is handed over and ends with the test, and that the configuration is the
+// one given, but for three places of this machine: the folder of the key, the
+// authorities that are trusted, and the portal's address.
+package proxytest
 
 import (
 	"crypto/tls"
@@ -14,11 +20,12 @@ import (
 	"time"
 )
 
-// proxies are the programs that everything runs through.
-func proxies() []string { return []string{"nginx", "caddy"} }
+// Names are the programs that everything runs through.
+func Names() []string { return []string{"nginx", "caddy"} }
 
-// program is one of those that `make engines` fetched.
-func program(t testing.TB, name string) string {
+// Program is one of those that `make engines` fetched, for tests that run two
+// folders below the repository's root.
+func Program(t testing.TB, name string) string {
 	t.Helper()
 	path, err := filepath.Abs(filepath.Join("..", "..", ".tools", "proxies", name))
 	if err == nil {
@@ -30,8 +37,8 @@ func program(t testing.TB, name string) string {
 	return path
 }
 
-// freePort is one that nobody has.
-func freePort(t testing.TB) string {
+// FreePort is one that nobody has.
+func FreePort(t testing.TB) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -78,8 +85,8 @@ const caddyMain = `{
 import FOLDER/gate.conf
 `
 
-// arguments start a proxy in a folder.
-func arguments(t testing.TB, proxy, folder, more string) *exec.Cmd {
+// Command starts a proxy in a folder; more stands in nginx's http block.
+func Command(t testing.TB, proxy, folder, more string) *exec.Cmd {
 	t.Helper()
 	main := filepath.Join(folder, "main.conf")
 	text := caddyMain
@@ -93,17 +100,17 @@ func arguments(t testing.TB, proxy, folder, more string) *exec.Cmd {
 		t.Fatal(err)
 	}
 	if proxy == "nginx" {
-		return exec.Command(program(t, proxy), "-p", folder, "-e", filepath.Join(folder, "error.log"), "-c", main)
+		return exec.Command(Program(t, proxy), "-p", folder, "-e", filepath.Join(folder, "error.log"), "-c", main)
 	}
-	c := exec.Command(program(t, proxy), "run", "--adapter", "caddyfile", "--config", main)
+	c := exec.Command(Program(t, proxy), "run", "--adapter", "caddyfile", "--config", main)
 	c.Env = append(os.Environ(), "SSL_CERT_FILE="+filepath.Join(folder, "roots.pem"), "SSL_CERT_DIR="+folder, "HOME="+folder, "XDG_CONFIG_HOME="+folder, "XDG_DATA_HOME="+folder)
 	return c
 }
 
 const startsWithin = time.Minute
 
-// run starts a program that listens on a port, and ends it with the test.
-func run(t testing.TB, c *exec.Cmd, port string) {
+// Run starts a program that listens on a port, and ends it with the test.
+func Run(t testing.TB, c *exec.Cmd, port string) {
 	t.Helper()
 	var said strings.Builder
 	c.Stdout, c.Stderr = &said, &said
@@ -137,8 +144,8 @@ func run(t testing.TB, c *exec.Cmd, port string) {
 	}
 }
 
-// here puts this machine's places into a configuration.
-func here(config, folder, host string, portal *url.URL) string {
+// Here puts this machine's places into a configuration.
+func Here(config, folder, host string, portal *url.URL) string {
 	return strings.NewReplacer(
 		"/etc/portcullis/"+strings.ReplaceAll(host, ":", "-"), folder,
 		"/etc/ssl/certs/ca-certificates.crt", filepath.Join(folder, "roots.pem"),
@@ -147,8 +154,8 @@ func here(config, folder, host string, portal *url.URL) string {
 	).Replace(config)
 }
 
-// lay writes what stands beside a configuration.
-func lay(t testing.TB, proxy, folder, config, key string) {
+// Lay writes what stands beside a configuration.
+func Lay(t testing.TB, proxy, folder, config, key string) {
 	t.Helper()
 	secret := "proxy_set_header Authorization \"Bearer " + key + "\";\n"
 	if proxy == "caddy" {
@@ -164,8 +171,8 @@ func lay(t testing.TB, proxy, folder, config, key string) {
 	}
 }
 
-// clientTLS is how a browser reaches a host here.
-func (a *authority) clientTLS(host string) *tls.Config {
+// ClientTLS is how a browser reaches a host here.
+func (a *Authority) ClientTLS(host string) *tls.Config {
 	name, _, _ := strings.Cut(host, ":")
-	return &tls.Config{RootCAs: a.trust(), ServerName: name}
+	return &tls.Config{RootCAs: a.Trust(), ServerName: name}
 }

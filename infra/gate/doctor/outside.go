@@ -28,7 +28,7 @@ func (e *examination) gate(ctx context.Context) Check {
 	case r.isUnsure():
 		c.Outcome, c.Found = Failed, "the gate answers, but Portcullis does not answer the gate"
 		c.Advice = "See whether the control portal can be reached from the gate's machine, and what the proxy's error log says of it."
-	case r.status == http.StatusUnauthorized && r.isKeyRefused():
+	case r.isKeyRefused():
 		c.Outcome, c.Found, c.Advice = Failed, "Portcullis does not know the gate's key", keyAdvice
 	case r.code != "bad_attempt" && !strings.Contains(r.body, "Bad attempt"):
 		c.Outcome, c.Found = Failed, fmt.Sprintf("something answers with status %d, but it is no gate of Portcullis'", r.status)

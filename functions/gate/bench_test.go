@@ -103,6 +103,14 @@ func median(all []float64) float64 {
 	return all[len(all)/2]
 }
 
+// quiet is what the quietest tenth cost at most: what else the machine does only
+// ever adds.
+func quiet(all []float64) float64 {
+	all = slices.Clone(all)
+	slices.Sort(all)
+	return all[len(all)/10]
+}
+
 // BenchmarkDecision is the decision over HTTP on loopback beside the bare
 // handler, which gets the same requests, by turns: what else the machine does
 // befalls both. docs/performance.md says how to read it.
@@ -146,6 +154,7 @@ func beside(b *testing.B, order burst, answers []string, servers ...*client) {
 	b.ReportMetric(median(all[0].cpu), "bare-cpu-ns/op")
 	b.ReportMetric(median(all[1].cpu), "cpu-ns/op")
 	b.ReportMetric(median(all[1].cpu)/median(all[0].cpu), "ratio")
+	b.ReportMetric(quiet(all[1].cpu)/quiet(all[0].cpu), "quiet-ratio")
 	b.ReportMetric(1e9/median(all[0].took), "bare/s")
 	b.ReportMetric(1e9/median(all[1].took), "decisions/s")
 	b.ReportMetric(all[0].allocs/float64(n), "bare-allocs/op")

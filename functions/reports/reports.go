@@ -1,6 +1,7 @@
-// Package reports is the function that searches the audit: its routes and
-// nothing else. It guarantees no more than shared/audit does, whose methods it
-// calls.
+// Package reports is the function that searches the audit and makes the evidence
+// for insurers: its routes and nothing else. It guarantees no more than
+// shared/audit and shared/evidence do, whose methods it calls, and that no text
+// that people sent is markup in a page or a formula in a spreadsheet.
 package reports
 
 import (
@@ -9,26 +10,29 @@ import (
 	"time"
 
 	"portcullis.example/shared/audit"
+	"portcullis.example/shared/evidence"
 	"portcullis.example/shared/ground"
 	"portcullis.example/shared/web"
 )
 
 // Function is what the routes need.
 type Function struct {
-	API     *web.API
-	Journal *audit.Journal
+	API      *web.API
+	Journal  *audit.Journal
+	Reporter *evidence.Reporter
 }
 
 const path = "/v1/audit"
 
 // New makes the function.
 func New(g *ground.Ground, api *web.API) Function {
-	return Function{API: api, Journal: g.Journal}
+	return Function{API: api, Journal: g.Journal, Reporter: g.Reporter}
 }
 
 // Routes adds the function's routes to its API.
 func (f Function) Routes() {
 	web.Register(f.API, web.Route{Method: http.MethodGet, Path: path, ID: "list-audit", Summary: "Search the audit, newest first", Tag: "Audit and evidence", Errors: []int{403, 422}, Programs: true}, f.list)
+	f.evidenceRoute()
 }
 
 // Filter is what the list is narrowed by.

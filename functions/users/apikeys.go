@@ -36,15 +36,8 @@ type apiKeyView struct {
 func viewAPIKey(k apikey.Key, used time.Time) apiKeyView {
 	return apiKeyView{
 		ID: k.ID, Name: k.Name, Permissions: append([]access.Permission{}, k.Permissions...),
-		CreatedAt: k.CreatedAt, CreatedBy: k.CreatedBy, ExpiresAt: orNull(k.ExpiresAt), LastUsedAt: orNull(used),
+		CreatedAt: k.CreatedAt, CreatedBy: k.CreatedBy, ExpiresAt: web.OrNull(k.ExpiresAt), LastUsedAt: web.OrNull(used),
 	}
-}
-
-func orNull(t time.Time) *time.Time {
-	if t.IsZero() {
-		return nil
-	}
-	return &t
 }
 
 type listAPIKeysInput struct{ web.Paging }

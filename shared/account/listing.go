@@ -2,6 +2,7 @@ package account
 
 import (
 	"context"
+	"iter"
 	"reflect"
 	"slices"
 	"strings"
@@ -155,6 +156,28 @@ func (d *Directory) Users(ctx context.Context, caller access.Caller, f UserFilte
 		u, err := table.Decode[User](item)
 		return u, err == nil && f.admits(u, item.Key), err
 	})
+}
+
+// Everybody goes through a partner's users by e-mail, as lists show them: for
+// whoever has checked that the caller may see all of them. Errors:
+// table.ErrUnavailable, which ends it.
+func (d *Directory) Everybody(ctx context.Context, partner string) iter.Seq2[User, error] {
+	return each[User](d.Journal.Table.List(ctx, table.Range{Partition: listKey(partner, "x").Partition}))
+}
+
+// each decodes items.
+func each[T any](items iter.Seq2[table.Item, error]) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		for item, err := range items {
+			var value T
+			if err == nil {
+				value, err = table.Decode[T](item)
+			}
+			if !yield(value, err) || err != nil {
+				return
+			}
+		}
+	}
 }
 
 // reach is how many items are read at a time. A search meets nobody more than

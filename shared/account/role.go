@@ -138,6 +138,19 @@ func (d *Directory) ListRoles(ctx context.Context, caller access.Caller, after s
 	return append(page, rest...), next, err
 }
 
+// EveryRole answers a partner's own roles by their ids: for whoever has checked
+// that the caller may see all of them. Errors: table.ErrUnavailable.
+func (d *Directory) EveryRole(ctx context.Context, partner string) (map[string]access.Role, error) {
+	roles := map[string]access.Role{}
+	for role, err := range each[access.Role](d.Journal.Table.List(ctx, table.Range{Partition: RoleKey(partner, "x").Partition})) {
+		if err != nil {
+			return nil, err
+		}
+		roles[role.ID] = role
+	}
+	return roles, nil
+}
+
 func (d *Directory) anyRole(ctx context.Context, r table.Range) (bool, error) {
 	r.Limit = 1
 	for _, err := range d.Journal.Table.List(ctx, r) {

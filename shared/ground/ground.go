@@ -15,6 +15,7 @@ import (
 	"portcullis.example/shared/apikey"
 	"portcullis.example/shared/attempt"
 	"portcullis.example/shared/audit"
+	"portcullis.example/shared/evidence"
 	"portcullis.example/shared/gatekeeper"
 	"portcullis.example/shared/mail"
 	"portcullis.example/shared/mfa"
@@ -61,6 +62,7 @@ type Ground struct {
 	Keys      *apikey.Ring
 	Registry  *phonesystem.Registry
 	Book      *unlock.Book
+	Reporter  *evidence.Reporter
 }
 
 // New puts the services together.
@@ -75,6 +77,7 @@ func New(o Options) *Ground {
 		Journal: journal, Outbox: outbox, Hasher: o.Hasher, Passwords: password.NewPolicy(), Random: o.Random, BaseURL: o.BaseURL, RestoredAt: o.RestoredAt,
 		Systems: registry.All, Windows: windows{book, o.Log},
 	}
+	keys := &apikey.Ring{Journal: journal, Outbox: outbox, Random: o.Random, RestoredAt: o.RestoredAt}
 	return &Ground{
 		Options: o, IDs: ids, Journal: journal, Outbox: outbox, Notices: notices, Directory: directory,
 		Desk: &session.Desk{
@@ -82,9 +85,10 @@ func New(o Options) *Ground {
 			Factors: mfa.Keeper{Sealer: o.Sealer, Random: o.Random, RestoredAt: o.RestoredAt},
 			Notices: notices, Random: o.Random, Lifetimes: o.Sessions, RestoredAt: o.RestoredAt,
 		},
-		Keys:     &apikey.Ring{Journal: journal, Outbox: outbox, Random: o.Random, RestoredAt: o.RestoredAt},
+		Keys:     keys,
 		Registry: registry,
 		Book:     book,
+		Reporter: &evidence.Reporter{Journal: journal, Directory: directory, Registry: registry, Keys: keys},
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
+	"time"
 
 	"portcullis.example/shared/input"
 )
@@ -59,4 +60,12 @@ func (c Cursors) mac(ctx context.Context, list string, filter any, after string)
 type Items[T any] struct {
 	Items []T    `json:"items" nullable:"false"`
 	Next  string `json:"next,omitempty" doc:"cursor of the next page; absent on the last one"`
+}
+
+// OrNull is a time as answers have it: null where there is none.
+func OrNull(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
 }

@@ -10,7 +10,7 @@ export class Problem extends Error {
   }
 }
 
-const patience = 20_000; // milliseconds that an answer may take
+const usual = 20_000; // milliseconds that an answer may take
 
 /** What happens on the way of requests; main.js sets it. */
 const hooks = {ended: null, stale: null, answered: () => {}};
@@ -33,7 +33,7 @@ export function listen(given) {
  * @param {object} [options] body, once (an Idempotency-Key), open (a call that
  *   takes no session), quiet (a 401 is answered as any other problem), proves (a
  *   401 may also mean what was typed), as (the Content-Type of a body that is
- *   text or bytes already)
+ *   text or bytes already), patience (milliseconds that the answer may take)
  */
 export async function call(method, path, options = {}) {
   for (;;) {
@@ -71,7 +71,7 @@ async function send(method, path, options) {
   return body;
 }
 
-async function ask(method, path, {body, once, as}) {
+async function ask(method, path, {body, once, as, patience = usual}) {
   const headers = {Accept: 'application/json'};
   if (body !== undefined) headers['Content-Type'] = as ?? 'application/json';
   if (once) headers['Idempotency-Key'] = once;

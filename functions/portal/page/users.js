@@ -15,6 +15,7 @@ const emptyPages = 5; // that are passed over at once where a filter matches lit
 
 /** The view at #users, and at #users/ID. */
 export async function view({id, query}) {
+  if (id === 'import') return (await import('./importing.js')).importing('users');
   if (id) return (await import('./user.js')).person(id);
   const page = new Users(query, await allRoles());
   await page.load();
@@ -49,7 +50,7 @@ class Users {
       chosen('role', t('users.role'), [['', t('users.any_role')], ...roles.map(role => [role.id, nameOf(role)])]),
       chosen('active', t('users.state'), [['', t('users.any')], ['true', t('users.only_active')], ['false', t('users.only_inactive')]]));
     this.node = h('div', h('div.head', h('div', h('h1', {tabindex: '-1'}, t('users.title')), h('p.quiet', t('users.lead'))),
-      button([icon('plus'), t('users.invite')], () => this.invite(), '')), this.filter, this.list, this.rest);
+      h('div.acts', h('a.act.plain', {href: '#users/import'}, t('import.users')), button([icon('plus'), t('users.invite')], () => this.invite(), ''))), this.filter, this.list, this.rest);
   }
 
   typing() {

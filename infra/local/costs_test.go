@@ -206,6 +206,9 @@ func (l *ledger) phoneSystems(admin *localtest.Person) *localtest.Gate {
 	path := "/v1/phone-systems/" + spare.ID
 	var gate *localtest.Gate
 	l.costs("POST /v1/phone-systems", func() { gate = admin.PhoneSystem("pbx.acme.example", nil) })
+	file := localtest.CSV("name,host\nOne,one.imported.example\nTwo,two.imported.example\n")
+	l.costs("POST /v1/phone-systems/import, 2 new ones", func() { admin.Must(200, "POST", "/v1/phone-systems/import", file) })
+	l.costs("POST /v1/phone-systems/import, the same again", func() { admin.Must(200, "POST", "/v1/phone-systems/import", file) })
 	l.costs("GET /v1/phone-systems/{id}", func() { admin.Must(200, "GET", path, nil) })
 	l.costs("PATCH /v1/phone-systems/{id}", func() { admin.Must(200, "PATCH", path, map[string]any{"customer": "x"}) })
 	l.costs("POST /v1/phone-systems/{id}/gate-key", func() { admin.Must(200, "POST", path+"/gate-key", nil) })

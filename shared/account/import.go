@@ -84,9 +84,10 @@ func (d *Directory) newImport(ctx context.Context, caller access.Caller, lines [
 }
 
 // step judges some lines and invites whom they name. Where another change was
-// first, what is left of them is judged anew.
+// first, what is left of them is judged anew: at most as often as another import
+// of the same list may be first at a line, and some more.
 func (i *importing) step(ctx context.Context, from, to int) error {
-	for range tries {
+	for range tries + to - from {
 		err := i.tryStep(ctx, from, to)
 		if !errors.Is(err, table.ErrConflict) {
 			return err

@@ -1,14 +1,12 @@
 package account
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
 	"portcullis.example/shared/access"
 	"portcullis.example/shared/bulk"
-	"portcullis.example/shared/input"
 )
 
 // ImportLine is one line of a list of people, as it is written there.
@@ -66,7 +64,7 @@ func readPerson(line ImportLine, roles roleNames) person {
 		return p
 	}
 	if p.Person, err = p.normalise(); err != nil {
-		p.wrong = inWords(err)
+		p.wrong = bulk.Reason(err)
 	}
 	return p
 }
@@ -98,15 +96,6 @@ func (r roleNames) read(cell string) (ids []string, wrong string) {
 		}
 	}
 	return ids, ""
-}
-
-// inWords is what is wrong with a line, by its columns.
-func inWords(err error) string {
-	var invalid *input.Error
-	if errors.As(err, &invalid) {
-		return strings.ReplaceAll(invalid.Error(), "body.", "")
-	}
-	return err.Error()
 }
 
 // judge is what becomes of a line, as somebody would send it now.

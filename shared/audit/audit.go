@@ -60,11 +60,12 @@ const (
 	APIKeyCreated Action = "api_key.created"
 	APIKeyDeleted Action = "api_key.deleted"
 
-	PhoneSystemCreated Action = "phone_system.created"
-	PhoneSystemChanged Action = "phone_system.changed"
-	PhoneSystemDeleted Action = "phone_system.deleted"
-	PhoneSystemLocked  Action = "phone_system.locked"
-	GateKeyRotated     Action = "gate_key.rotated"
+	PhoneSystemCreated   Action = "phone_system.created"
+	PhoneSystemsImported Action = "phone_systems.imported"
+	PhoneSystemChanged   Action = "phone_system.changed"
+	PhoneSystemDeleted   Action = "phone_system.deleted"
+	PhoneSystemLocked    Action = "phone_system.locked"
+	GateKeyRotated       Action = "gate_key.rotated"
 
 	UnlockOpened   Action = "unlock.opened"
 	UnlockExtended Action = "unlock.extended"

@@ -5,8 +5,12 @@
 package bulk
 
 import (
+	"errors"
 	"slices"
+	"strings"
 	"time"
+
+	"portcullis.example/shared/input"
 )
 
 // MostLines is how many lines a call takes.
@@ -76,4 +80,13 @@ func (r Report) Steps(now func() time.Time, size int, step func(from, to int) er
 		}
 	}
 	return nil
+}
+
+// Reason is what is wrong with a line, by the names of its columns.
+func Reason(err error) string {
+	var invalid *input.Error
+	if errors.As(err, &invalid) {
+		return strings.ReplaceAll(invalid.Error(), "body.", "")
+	}
+	return err.Error()
 }

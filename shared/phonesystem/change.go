@@ -50,12 +50,14 @@ func (r *Registry) Create(ctx context.Context, caller access.Caller, once idempo
 		if err != nil {
 			return Created{}, err
 		}
-		id := created.PhoneSystem.ID
-		entry := audit.By(caller, audit.PhoneSystemCreated, id).On(id).With("host", p.Host).With("name", p.Name)
-		err = r.Journal.Commit(ctx, append(writes, recorded...), entry)
+		err = r.Journal.Commit(ctx, append(writes, recorded...), createdEntry(caller, created.PhoneSystem))
 		return created, hostConflict(err)
 	})
 	return created, err
+}
+
+func createdEntry(by access.Caller, p PhoneSystem) audit.Entry {
+	return audit.By(by, audit.PhoneSystemCreated, p.ID).On(p.ID).With("host", p.Host).With("name", p.Name)
 }
 
 // mayProvision is mayManage for what programs may do as well.
@@ -73,7 +75,7 @@ func (r *Registry) mayManage(caller access.Caller, id string) error {
 	return caller.Fresh(r.Journal.Second())
 }
 
-// make puts the host's claim first: hostConflict tells it apart by index.
+// make gives a phone system its id and its first gate key.
 func (r *Registry) make(caller access.Caller, p PhoneSystem) (Created, []table.Write, error) {
 	id, err := r.Journal.IDs.New()
 	if err != nil {
@@ -83,18 +85,30 @@ func (r *Registry) make(caller access.Caller, p PhoneSystem) (Created, []table.W
 	if err != nil {
 		return Created{}, nil, err
 	}
-	p.ID, p.PartnerID, p.CreatedAt = id, caller.PartnerID, r.Journal.Second()
-	p.Keys, p.Epoch = []GateKey{{Hash: token.HashOf(secret)}}, 0
-	claim, err := hostClaim(p)
+	p.ID, p.Keys = id, []GateKey{{Hash: token.HashOf(secret)}}
+	writes, err := r.register(caller, &p)
+	return Created{PhoneSystem: p, GateKey: secret}, writes, err
+}
+
+// register makes the writes of a new phone system of the caller's partner. It
+// puts the host's claim first: hostConflict tells it apart by index.
+func (r *Registry) register(caller access.Caller, p *PhoneSystem) ([]table.Write, error) {
+	p.PartnerID, p.CreatedAt, p.Epoch = caller.PartnerID, r.Journal.Second(), 0
+	first, err := hostClaim(*p)
 	if err != nil {
-		return Created{}, nil, err
+		return nil, err
 	}
 	writes, err := p.Writes(table.Absent())
-	return Created{PhoneSystem: p, GateKey: secret}, append([]table.Write{claim}, writes...), err
+	return append([]table.Write{first}, writes...), err
+}
+
+// claim is the claim on a host: which phone system of the partner has it.
+type claim struct {
+	PhoneSystemID string `json:"phone_system_id"`
 }
 
 func hostClaim(p PhoneSystem) (table.Write, error) {
-	item, err := table.Encode(hostKey(p.PartnerID, p.Host), "host", map[string]string{"phone_system_id": p.ID})
+	item, err := table.Encode(hostKey(p.PartnerID, p.Host), "host", claim{p.ID})
 	return table.Put(item, table.Absent()), err
 }
 
@@ -200,8 +214,11 @@ func (r *Registry) RotateKey(ctx context.Context, caller access.Caller, id strin
 	}
 	result := Rotated{GateKey: secret}
 	_, err = r.edit(ctx, caller, id, r.mayManage, func(p PhoneSystem) (edited, error) {
-		p.Keys, result.PreviousValidUntil = replaceKey(p.Keys, token.HashOf(secret), r.Journal.Second(), revokePrevious)
 		letter := "The gate key of " + p.Name + " was replaced"
+		if len(p.Keys) == 0 { // it was imported
+			letter = "The first gate key of " + p.Name + " was made"
+		}
+		p.Keys, result.PreviousValidUntil = replaceKey(p.Keys, token.HashOf(secret), r.Journal.Second(), revokePrevious)
 		return edited{next: p, entry: audit.By(caller, audit.GateKeyRotated, id).On(id), letter: letter}, nil
 	})
 	return result, err

@@ -217,6 +217,9 @@ func (s *Sheet) read(lines *reader, wide, most int) error {
 		case len(s.Rows) == most:
 			return refuse("the file has more than %d lines below its header; send it in several parts, each with the header", most)
 		}
+		for len(cells) > wide && cells[len(cells)-1] == "" {
+			cells = cells[:len(cells)-1] // separators at the end of a line part nothing
+		}
 		row := Row{Line: line, cells: cells}
 		if len(cells) != wide {
 			row.cells, row.Wrong = nil, fmt.Sprintf("this line has %d cells and the header %d; a cell with a separator in it stands in quotation marks", len(cells), wide)

@@ -31,6 +31,7 @@ func TestRead(t *testing.T) {
 		"another order and case":  "NAME,E-Mail\nAnn,a@x.example\n",
 		"spaces":                  " Email , Name\n  a@x.example ,Ann \nb@x.example,  Bob\n",
 		"empty lines":             "\nemail,name\n\na@x.example,Ann\n,\n\nb@x.example,Bob\n,,,\n\n",
+		"separators at the end":   "email,name\na@x.example,Ann,\nb@x.example,Bob,,,\n",
 		"separators within names": "email,name,roles\n" + `a@x.example,"Ann",";;;"` + "\nb@x.example,Bob,x\n",
 	} {
 		t.Run(name, func(t *testing.T) {

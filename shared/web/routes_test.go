@@ -68,6 +68,7 @@ func bodies() map[string]any {
 		"PATCH /v1/roles/{id}":                 map[string]any{"max_unlock_seconds": 86400},
 		"DELETE /v1/roles/{id}":                nil,
 		"POST /v1/phone-systems":               map[string]any{"name": "PBX", "host": "new.acme.example"},
+		"POST /v1/phone-systems/import":        localtest.CSV("name,host\nPBX,new.acme.example\n"),
 		"PATCH /v1/phone-systems/{id}":         map[string]any{"host": "other.acme.example", "policy": map[string]any{"max_seconds": 86400}},
 		"DELETE /v1/phone-systems/{id}":        nil,
 		"POST /v1/phone-systems/{id}/gate-key": map[string]any{"revoke_previous": true},

@@ -51,6 +51,7 @@ func (f Function) Routes() {
 	web.Register(f.API, route(http.MethodDelete, path+"/{id}", "delete-phone-system", "Remove a phone system and end its windows", 204, 403, 404), f.remove)
 	web.Register(f.API, route(http.MethodPost, path+"/{id}/gate-key", "replace-gate-key", "Replace the gate key", 0, 403, 404, 422), f.rotate)
 	web.Register(f.API, route(http.MethodPost, path+"/import", "import-phone-systems", "Register the phone systems of a CSV file", 0, 403, 413, 415, 422).WithCSV(), f.importSystems)
+	f.affectedRoute()
 	f.classifyRoute()
 	f.rehearseRoute()
 	f.gateConfigRoute()

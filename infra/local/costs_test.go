@@ -212,6 +212,8 @@ func (l *ledger) phoneSystems(admin *localtest.Person) *localtest.Gate {
 	l.costs("GET /v1/phone-systems/{id}", func() { admin.Must(200, "GET", path, nil) })
 	l.costs("PATCH /v1/phone-systems/{id}", func() { admin.Must(200, "PATCH", path, map[string]any{"customer": "x"}) })
 	l.costs("POST /v1/phone-systems/{id}/gate-key", func() { admin.Must(200, "POST", path+"/gate-key", nil) })
+	export := localtest.CSV("Number,EmailAddress,Role\n100,alice@acme.example,system_owners\n101,erin@acme.example,managers\n102,bob@acme.example,users\n")
+	l.costs("POST /v1/phone-systems/{id}/affected", func() { admin.Must(200, "POST", path+"/affected", export) })
 	l.costs("POST /v1/phone-systems/{id}/classify", func() {
 		admin.Must(200, "POST", path+"/classify", map[string]any{"requests": []any{map[string]any{"path": "/"}}})
 	})

@@ -117,6 +117,8 @@ func (p *parliament) ask(op operation, who string) localtest.Answer {
 		}
 	case "POST /v1/password":
 		body = map[string]any{"current_password": localtest.Password, "new_password": "quieter otters painted the lanterns"}
+	case "POST /v1/phone-systems/{id}/affected":
+		return person.Do(op.method, fill(op.path, p.ids), localtest.CSV("Number,Role\n100,users\n"))
 	case "POST /v1/phone-systems/import":
 		return person.Do(op.method, op.path, localtest.CSV("name,host\nPBX,imported.new.example\n"))
 	case "POST /v1/users/import":

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"time"
 
+	"portcullis.example/shared/access"
 	"portcullis.example/shared/account"
 	"portcullis.example/shared/account/password"
 	"portcullis.example/shared/apikey"
@@ -78,6 +79,7 @@ func New(o Options) *Ground {
 		Systems: registry.All, Windows: windows{book, o.Log},
 	}
 	keys := &apikey.Ring{Journal: journal, Outbox: outbox, Random: o.Random, RestoredAt: o.RestoredAt}
+	registry.Users = known(directory)
 	return &Ground{
 		Options: o, IDs: ids, Journal: journal, Outbox: outbox, Notices: notices, Directory: directory,
 		Desk: &session.Desk{
@@ -89,6 +91,25 @@ func New(o Options) *Ground {
 		Registry: registry,
 		Book:     book,
 		Reporter: &evidence.Reporter{Journal: journal, Directory: directory, Registry: registry, Keys: keys},
+	}
+}
+
+// known tells of users as the registry asks.
+func known(directory *account.Directory) func(context.Context, access.Caller, []string) (map[string]phonesystem.Known, error) {
+	return func(ctx context.Context, caller access.Caller, addresses []string) (map[string]phonesystem.Known, error) {
+		users, err := directory.Known(ctx, caller, addresses)
+		found := map[string]phonesystem.Known{}
+		for address, user := range users {
+			state := phonesystem.ActiveUser
+			switch {
+			case !user.Active:
+				state = phonesystem.InactiveUser
+			case user.JoinedAt.IsZero():
+				state = phonesystem.InvitedUser
+			}
+			found[address] = phonesystem.Known{ID: user.ID, State: state}
+		}
+		return found, err
 	}
 }
 

@@ -234,6 +234,9 @@ type Registry struct {
 	Journal *audit.Journal
 	Outbox  *mail.Outbox
 	Random  io.Reader
+	// Users answers which of some addresses the caller's partner has as users, by
+	// the address as it was given, to whoever manages users.
+	Users func(ctx context.Context, caller access.Caller, addresses []string) (map[string]Known, error)
 }
 
 // Get reads a phone system that the caller sees and its revision. ErrNotFound

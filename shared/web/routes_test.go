@@ -72,6 +72,7 @@ func bodies() map[string]any {
 		"PATCH /v1/phone-systems/{id}":         map[string]any{"host": "other.acme.example", "policy": map[string]any{"max_seconds": 86400}},
 		"DELETE /v1/phone-systems/{id}":        nil,
 		"POST /v1/phone-systems/{id}/gate-key": map[string]any{"revoke_previous": true},
+		"POST /v1/phone-systems/{id}/affected": localtest.CSV("Number,Role\n100,users\n"),
 		"POST /v1/phone-systems/{id}/classify": map[string]any{"requests": []any{map[string]any{"path": "/"}}},
 		"POST /v1/phone-systems/{id}/rehearse": localtest.Text{Type: "text/plain", Content: "x"},
 		"POST /v1/phone-systems/{id}/unlocks":  map[string]any{"reason": "test"},
@@ -215,7 +216,7 @@ func TestAttack09AnotherPartnersSession(t *testing.T) {
 func notFresh() []string {
 	return []string{
 		"POST /v1/session/step-up", "POST /v1/session/step-up/options", "DELETE /v1/session", "DELETE /v1/sessions", "POST /v1/phone-systems/{id}/lock",
-		"DELETE /v1/unlocks/{id}", "POST /v1/unlocks/{id}/pass", "POST /v1/phone-systems/{id}/classify", "POST /v1/phone-systems/{id}/rehearse",
+		"DELETE /v1/unlocks/{id}", "POST /v1/unlocks/{id}/pass", "POST /v1/phone-systems/{id}/classify", "POST /v1/phone-systems/{id}/rehearse", "POST /v1/phone-systems/{id}/affected",
 	}
 }
 

@@ -54,6 +54,7 @@ func (f Function) Routes() {
 	f.affectedRoute()
 	f.classifyRoute()
 	f.rehearseRoute()
+	f.exceptionRoutes()
 	f.gateConfigRoute()
 }
 
@@ -93,6 +94,7 @@ type systemView struct {
 	Customer        string             `json:"customer"`
 	Profile         string             `json:"profile"`
 	RestrictedPaths []string           `json:"restricted_paths" nullable:"false"`
+	Exceptions      []exceptionView    `json:"exceptions" nullable:"false" doc:"the operator's, to the profile"`
 	Policy          phonesystem.Policy `json:"policy"`
 	State           string             `json:"state" enum:"locked,unlocked"`
 	OpenUnlocks     int                `json:"open_unlocks"`
@@ -104,7 +106,7 @@ type systemView struct {
 func newView(p phonesystem.PhoneSystem, open int, gate gateView) systemView {
 	v := systemView{
 		ID: p.ID, Name: p.Name, Host: p.Host, Customer: p.Customer, Profile: p.Profile, RestrictedPaths: append([]string{}, p.RestrictedPaths...),
-		Policy: p.Policy, State: "locked", OpenUnlocks: open, CreatedAt: p.CreatedAt, Gate: gate,
+		Exceptions: viewExceptions(p), Policy: p.Policy, State: "locked", OpenUnlocks: open, CreatedAt: p.CreatedAt, Gate: gate,
 	}
 	if open > 0 {
 		v.State = "unlocked"

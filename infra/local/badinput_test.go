@@ -80,7 +80,8 @@ func newSpoiler(t *testing.T) *spoiler {
 	s.operator = s.Operator()
 	s.foreign, _ = s.objects("rival", "mallory@rival.example")
 	s.ids, s.admin = s.objects("acme", "alice@acme.example")
-	s.foreign["/v1/partners"] = "01ARZ3NDEKTSV4RRFFQ69G5FAV" // to an operator none is foreign
+	s.foreign["/v1/partners"] = "01ARZ3NDEKTSV4RRFFQ69G5FAV"                                                          // to an operator none is foreign
+	s.ids["/v1/exceptions"], s.foreign["/v1/exceptions"] = "01ARZ3NDEKTSV4RRFFQ69G5FAV", "01ARZ3NDEKTSV4RRFFQ69G5FAV" // likewise
 	s.login = s.admin.Login()
 	r.left()
 	return s
@@ -116,6 +117,7 @@ func (s *spoiler) bodies() map[string]map[string]any {
 		"POST /v1/mfa/totp/confirm":            {"code": "123456"},
 		"POST /v1/partners":                    {"name": "x", "administrator_email": "x@y.example", "support_contact": "x"},
 		"PATCH /v1/partners/{id}":              {"name": "x", "support_contact": "x"},
+		"POST /v1/exceptions":                  {"phone_system_id": "01ARZ3NDEKTSV4RRFFQ69G5FAV", "host": "x.example", "name": "x", "reason": "x", "paths": []any{"/x"}},
 		"POST /v1/api-keys":                    {"name": "x", "permissions": []any{"view_audit"}, "expires_at": "2030-01-01T00:00:00Z"},
 		"POST /v1/users":                       {"email": "new@acme.example", "name": "x", "administrator": false, "roles": []any{}},
 		"PATCH /v1/users/{id}":                 {"name": "x", "active": true, "administrator": false, "roles": []any{}},
@@ -141,7 +143,7 @@ func (s *spoiler) refused(what string, req localtest.Request, problems ...string
 	}
 	if req.Header.Get("Authorization") == "" {
 		who := s.admin
-		if strings.HasPrefix(req.Path, "/v1/partners") {
+		if strings.HasPrefix(req.Path, "/v1/partners") || strings.HasPrefix(req.Path, "/v1/exceptions") {
 			who = s.operator
 		}
 		req.Header.Set("Authorization", "Bearer "+who.Token)

@@ -93,7 +93,7 @@ func balance(l *ledger) {
 	gate := l.phoneSystems(admin)
 	l.windows(admin, gate)
 	l.gates(admin, gate)
-	l.partners()
+	l.exceptions(l.partners(), gate)
 	l.people(admin)
 	l.lists(admin)
 	l.programs(admin)
@@ -279,7 +279,7 @@ func (l *ledger) gates(admin *localtest.Person, gate *localtest.Gate) {
 	l.costs("GET /v1/gate/decision, with a pass, the window over", func() { gate.Client = "192.0.2.1"; gate.Reason(pass) })
 }
 
-func (l *ledger) partners() {
+func (l *ledger) partners() *localtest.Person {
 	op := l.Operator()
 	var made localtest.Answer
 	l.costs("POST /v1/partners", func() {
@@ -289,6 +289,16 @@ func (l *ledger) partners() {
 	l.costs("GET /v1/partners", func() { op.Must(200, "GET", "/v1/partners", nil) })
 	l.costs("GET /v1/partners/{id}", func() { op.Must(200, "GET", path, nil) })
 	l.costs("PATCH /v1/partners/{id}", func() { op.Must(200, "PATCH", path, map[string]any{"name": "Another"}) })
+	return op
+}
+
+func (l *ledger) exceptions(op *localtest.Person, gate *localtest.Gate) {
+	var made localtest.Answer
+	l.costs("POST /v1/exceptions", func() {
+		made = op.Must(201, "POST", "/v1/exceptions", map[string]any{"phone_system_id": gate.ID, "host": gate.Host, "name": "x", "reason": "x", "paths": []string{"/x"}})
+	})
+	l.costs("GET /v1/exceptions", func() { op.Must(200, "GET", "/v1/exceptions", nil) })
+	l.costs("DELETE /v1/exceptions/{id}", func() { op.Must(204, "DELETE", "/v1/exceptions/"+made.Text("id"), nil) })
 }
 
 func (l *ledger) people(admin *localtest.Person) {

@@ -128,6 +128,7 @@ func contract() map[string]string {
 		"GET /v1/unlocks": "session apiKey", "GET /v1/unlocks/{id}": "session apiKey", "DELETE /v1/unlocks/{id}": "session",
 		"POST /v1/unlocks/{id}/extend": "session", "POST /v1/unlocks/{id}/pass": "session",
 		"GET /v1/gate/decision": "gateKey", "GET /v1/gate/pass": "gateKey", "POST /v1/gate/pass": "gateKey", "GET /v1/gate/notice": "gateKey",
+		"GET /v1/exceptions": "session", "POST /v1/exceptions": "session", "DELETE /v1/exceptions/{id}": "session",
 		"GET /v1/partners": "session", "POST /v1/partners": "session", "GET /v1/partners/{id}": "session", "PATCH /v1/partners/{id}": "session",
 		"GET /v1/api-keys": "session", "POST /v1/api-keys": "session", "DELETE /v1/api-keys/{id}": "session",
 		"GET /v1/audit": "session apiKey", "GET /v1/reports/mfa": "session apiKey", "GET /healthz": "", "GET /": "", "GET /help": "", "GET /assets/{version}/{name}": "", "GET /openapi.json": "",

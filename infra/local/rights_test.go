@@ -80,6 +80,9 @@ func assemble(w *localtest.World) *parliament {
 	} {
 		p.people[name] = person
 	}
+	p.ids["/v1/exceptions"] = p.people["operator"].Must(http.StatusCreated, "POST", "/v1/exceptions", map[string]any{
+		"phone_system_id": p.ids["/v1/phone-systems"], "host": "pbx.acme.example", "name": "x", "reason": "x", "paths": []string{"/x"},
+	}).Text("id")
 	return p
 }
 
@@ -93,7 +96,7 @@ func found(w *localtest.World) *parliament {
 	}
 	p := &parliament{World: w, bodies: (&spoiler{}).bodies()}
 	p.ids = map[string]string{
-		"/v1/phone-systems": gate.ID, "/v1/unlocks": admin.Unlock(gate, 600).Text("id"), "/v1/partners": admin.PartnerID,
+		"/v1/phone-systems": gate.ID, "/v1/unlocks": admin.Unlock(gate, 600).Text("id"), "/v1/partners": admin.PartnerID, "/v1/exceptions": gate.ID,
 		"/v1/users":    made("/v1/users", map[string]any{"email": "spare@acme.example"}),
 		"/v1/roles":    made("/v1/roles", map[string]any{"name": "spare", "permissions": []string{"view_audit"}, "phone_systems": []string{"*"}}),
 		"/v1/api-keys": made("/v1/api-keys", map[string]any{"name": "x", "permissions": []any{}}),
@@ -123,6 +126,8 @@ func (p *parliament) ask(op operation, who string) localtest.Answer {
 		return person.Do(op.method, op.path, localtest.CSV("name,host\nPBX,imported.new.example\n"))
 	case "POST /v1/users/import":
 		return person.Do(op.method, op.path, localtest.CSV("email\nimported@new.example\n"))
+	case "POST /v1/exceptions":
+		body["phone_system_id"], body["host"] = p.ids["/v1/phone-systems"], "pbx.acme.example"
 	case "POST /v1/users":
 		body["email"] = strings.ReplaceAll(who, " ", "-") + "@new.example"
 	}

@@ -66,6 +66,8 @@ const (
 	PhoneSystemDeleted   Action = "phone_system.deleted"
 	PhoneSystemLocked    Action = "phone_system.locked"
 	GateKeyRotated       Action = "gate_key.rotated"
+	ExceptionCreated     Action = "exception.created"
+	ExceptionWithdrawn   Action = "exception.withdrawn"
 
 	UnlockOpened   Action = "unlock.opened"
 	UnlockExtended Action = "unlock.extended"

@@ -343,6 +343,9 @@ func (r *Registry) Delete(ctx context.Context, caller access.Caller, id string, 
 		writes = append(writes, table.Delete(Key(id), table.Is(rev)),
 			table.Delete(table.Key{Partition: listing(p.PartnerID), Sort: id}, table.Always()),
 			table.Delete(hostKey(p.PartnerID, p.Host), table.Always()))
+		for _, e := range p.Exceptions {
+			writes = append(writes, table.Delete(exceptionKey(e.ID), table.Always()))
+		}
 		err = r.Journal.Commit(ctx, writes, audit.By(caller, audit.PhoneSystemDeleted, id).On(id).With("host", p.Host).With("name", p.Name))
 		if !errors.Is(err, table.ErrConflict) {
 			return err

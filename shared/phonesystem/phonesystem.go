@@ -112,15 +112,17 @@ type GateKey struct {
 
 // PhoneSystem is one PBX behind a gate.
 type PhoneSystem struct {
-	ID              string    `json:"id"`
-	PartnerID       string    `json:"partner_id"`
-	Name            string    `json:"name"`
-	Host            string    `json:"host"`
-	Customer        string    `json:"customer,omitempty"`
-	Profile         string    `json:"profile"`
-	RestrictedPaths []string  `json:"restricted_paths,omitempty"`
-	Policy          Policy    `json:"policy"`
-	Keys            []GateKey `json:"keys"`
+	ID              string   `json:"id"`
+	PartnerID       string   `json:"partner_id"`
+	Name            string   `json:"name"`
+	Host            string   `json:"host"`
+	Customer        string   `json:"customer,omitempty"`
+	Profile         string   `json:"profile"`
+	RestrictedPaths []string `json:"restricted_paths,omitempty"`
+	// Exceptions are the operator's; see Except.
+	Exceptions []Exception `json:"exceptions,omitempty"`
+	Policy     Policy      `json:"policy"`
+	Keys       []GateKey   `json:"keys"`
 	// Epoch rises when every window must end: what carries an older one is dead.
 	Epoch     int64     `json:"epoch"`
 	EpochAt   time.Time `json:"epoch_at,omitzero"`
@@ -165,7 +167,7 @@ func (p PhoneSystem) Authenticates(hash token.Hash, now time.Time) bool {
 
 // Matcher judges the phone system's paths. Errors: profile.Compile's.
 func (p PhoneSystem) Matcher() (*profile.Matcher, error) {
-	return profile.Compile(p.Profile, p.RestrictedPaths)
+	return profile.CompileExcepted(p.Profile, p.RestrictedPaths, p.excepted())
 }
 
 // Scheme is how browsers reach the host: https, but for a demonstration on this

@@ -74,6 +74,8 @@ func bodies() map[string]any {
 		"POST /v1/phone-systems/{id}/gate-key": map[string]any{"revoke_previous": true},
 		"POST /v1/phone-systems/{id}/affected": localtest.CSV("Number,Role\n100,users\n"),
 		"POST /v1/phone-systems/{id}/classify": map[string]any{"requests": []any{map[string]any{"path": "/"}}},
+		"POST /v1/exceptions":                  map[string]any{"phone_system_id": "01ARZ3NDEKTSV4RRFFQ69G5FAV", "host": "pbx.acme.example", "name": "x", "reason": "x", "paths": []string{"/x"}},
+		"DELETE /v1/exceptions/{id}":           nil,
 		"POST /v1/phone-systems/{id}/rehearse": localtest.Text{Type: "text/plain", Content: "x"},
 		"POST /v1/phone-systems/{id}/unlocks":  map[string]any{"reason": "test"},
 		"POST /v1/phone-systems/{id}/lock":     nil,
@@ -115,6 +117,7 @@ func open(t testing.TB) (w *localtest.World, alice *localtest.Person, gate *loca
 		"/v1/unlocks":       alice.Unlock(gate, 3600).Text("id"),
 		"/v1/users":         w.Invite(alice, "spare@acme.example").User.ID,
 		"/v1/roles":         alice.Must(http.StatusCreated, "POST", "/v1/roles", map[string]any{"name": "x", "permissions": []string{"view_audit"}, "phone_systems": []string{"*"}}).Text("id"),
+		"/v1/exceptions":    gate.ID,
 		"/v1/partners":      gate.ID, // no partner: operators find theirs, all others none
 		"/v1/api-keys":      alice.Must(http.StatusCreated, "POST", "/v1/api-keys", map[string]any{"name": "x", "permissions": []string{}}).Text("id"),
 	}
@@ -222,7 +225,9 @@ func notFresh() []string {
 
 // forOperators are routes that an administrator is refused whatever the age of
 // the second factor; the scenario partners.txtar has their own.
-func (r route) forOperators() bool { return strings.HasPrefix(r.path, "/v1/partners") }
+func (r route) forOperators() bool {
+	return strings.HasPrefix(r.path, "/v1/partners") || strings.HasPrefix(r.path, "/v1/exceptions")
+}
 
 func TestAttack40StolenSession(t *testing.T) {
 	for name, header := range map[string]func(w *localtest.World, p *localtest.Person) http.Header{

@@ -71,31 +71,23 @@ type Matcher struct {
 // Case and order do not matter. Errors: ErrUnknownProfile, ErrMalformedPath,
 // ErrTooManyPaths. Safe to call concurrently, and cheap: nothing is parsed.
 func Compile(name string, added []string) (*Matcher, error) {
-	all, err := builtin()
-	if err != nil {
-		return nil, err
-	}
-	base, ok := all[name]
-	if !ok {
-		return nil, fmt.Errorf("%w: %.64q", ErrUnknownProfile, name)
-	}
-	if len(added) > MaxAdded {
-		return nil, fmt.Errorf("%w: %d, at most %d", ErrTooManyPaths, len(added), MaxAdded)
-	}
-	if len(added) == 0 {
-		return base, nil
-	}
-	return base.with(added)
+	return CompileExcepted(name, added, nil)
 }
 
-func compileAll() (map[string]*Matcher, error) {
-	all := make(map[string]*Matcher)
+// compiled is a profile, ready.
+type compiled struct {
+	Profile
+	matcher *Matcher
+}
+
+func compileAll() (map[string]compiled, error) {
+	all := make(map[string]compiled)
 	for _, name := range Names() {
 		p, err := load(name)
 		if err != nil {
 			return nil, err
 		}
-		all[name] = newMatcher(p)
+		all[name] = compiled{Profile: p, matcher: newMatcher(p)}
 	}
 	return all, nil
 }
@@ -113,15 +105,20 @@ func newMatcher(p Profile) *Matcher {
 	return m
 }
 
-// with puts the added paths in front.
-func (m *Matcher) with(added []string) (*Matcher, error) {
-	rules := make([]match, 0, len(added)+len(m.rules))
+// with puts the added paths in front, and the operator's exceptions behind them.
+func (m *Matcher) with(added []string, excepted []Excepted) (*Matcher, error) {
+	rules := make([]match, 0, len(added)+len(excepted)+len(m.rules))
 	for _, path := range added {
 		if err := checkPath(path); err != nil {
 			return nil, err
 		}
 		rule := newMatch(Rule{Path: path, Kind: KindRestricted})
 		rule.label = "added " + path
+		rules = append(rules, rule)
+	}
+	for _, e := range excepted {
+		rule := newMatch(Rule{Path: e.Path, Kind: KindException})
+		rule.label = "excepted " + e.Path + " (" + e.Name + ")"
 		rules = append(rules, rule)
 	}
 	return &Matcher{rules: append(rules, m.rules...), static: m.static}, nil

@@ -54,6 +54,8 @@ type Profile struct {
 	Rules []Rule `json:"rules"`
 	// Ports are where the product's own web server listens, beside any gate.
 	Ports Ports `json:"ports"`
+	// Floor is what no exception ever opens, beside the restricted rules as a whole.
+	Floor Floor `json:"floor,omitzero"`
 	// Static opens files of listed kinds outside restricted rules; nil: none.
 	Static *Static `json:"static,omitempty"`
 }
@@ -149,6 +151,9 @@ func parse(data []byte) (Profile, error) {
 		}
 	}
 	if err := p.Ports.check(); err != nil {
+		return Profile{}, err
+	}
+	if err := p.Floor.check(); err != nil {
 		return Profile{}, err
 	}
 	if p.Static != nil {

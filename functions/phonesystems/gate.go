@@ -11,6 +11,7 @@ import (
 type gateView struct {
 	LastSeenAt  *time.Time    `json:"last_seen_at" doc:"null: never"`
 	ConfigStale *bool         `json:"config_stale" doc:"whether its file was made from other rules than the present ones; null: it has not said"`
+	SilentSince *time.Time    `json:"silent_since" doc:"when it was told to be silent; null: it is not"`
 	Config      string        `json:"config" doc:"the fingerprint of the rules as they are, which a file made now carries"`
 	Decisions   *decisionView `json:"decisions" doc:"null: it has not asked"`
 	// BadAttempts are shown of one phone system, to who may see the audit.
@@ -41,6 +42,9 @@ func (f Function) gateOf(p phonesystem.PhoneSystem, r gatekeeper.Report) (gateVi
 		return v, nil
 	}
 	v.LastSeenAt, v.Decisions = &r.LastSeenAt, &decisionView{Allowed: r.Allowed, Denied: r.Denied, Since: r.Since}
+	if !r.SilentAt.IsZero() {
+		v.SilentSince = &r.SilentAt
+	}
 	if config := r.ConfigNow(v.Config, f.Registry.Journal.Second()); config != gatekeeper.ConfigUnknown {
 		stale := config == gatekeeper.ConfigStale
 		v.ConfigStale = &stale

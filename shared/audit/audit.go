@@ -79,6 +79,8 @@ const (
 	PassUsed       Action = "pass.used"
 	GateBadAttempt Action = "gate.bad_attempt"
 
+	GateSilent        Action = "gate.silent"
+	GateBack          Action = "gate.back"
 	GateConfigStale   Action = "gate.config_stale"
 	GateConfigCurrent Action = "gate.config_current"
 )

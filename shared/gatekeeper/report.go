@@ -225,10 +225,23 @@ func (r *Report) told(system string, now time.Time) []audit.Entry {
 	return []audit.Entry{e.On(system).With("wanted", r.Fingerprint)}
 }
 
-// put writes the report in place of what was read.
+// put writes the report in place of what was read. When the auditor looks at it
+// next stays as it was, so that the index is not moved once a minute; a gate that
+// was told to be silent is back, and looked at at once.
 func (r *Report) put(old table.Item) (table.Write, error) {
+	due := old.Due
+	switch {
+	case !r.SilentAt.IsZero():
+		due = r.LastSeenAt
+	case due.IsZero():
+		due = r.LastSeenAt.Add(SilentAfter)
+	}
+	return r.putDue(old, due)
+}
+
+func (r *Report) putDue(old table.Item, due time.Time) (table.Write, error) {
 	item, err := table.Encode(old.Key, ReportKind, r)
-	item.Due = old.Due
+	item.Due = due
 	return table.Put(item, table.Is(old.Rev)), err
 }
 

@@ -5,8 +5,9 @@ import (
 	"portcullis.example/functions/auditor"
 	"portcullis.example/shared/ground"
 	"portcullis.example/shared/stack"
+	"portcullis.example/shared/stack/key"
 )
 
 func main() {
-	stack.Run(func(g *ground.Ground) any { return auditor.New(g).Run })
+	stack.Run(func(g *ground.Ground) any { return auditor.New(g).Run }, key.Part)
 }

@@ -8,6 +8,8 @@ package evidence
 import (
 	"context"
 	"errors"
+	"fmt"
+	"strings"
 	"time"
 
 	"portcullis.example/shared/access"
@@ -69,6 +71,8 @@ type Kind string
 const (
 	// AddressBinding: a window lets in whoever shares the address it is bound to.
 	AddressBinding Kind = "address_binding"
+	// ProfileException: the operator took paths out of what a profile restricts.
+	ProfileException Kind = "profile_exception"
 	// BreakGlass: somebody holds the permission break_glass.
 	BreakGlass Kind = "break_glass"
 )
@@ -213,6 +217,12 @@ func (report *Report) exceptions(s scope) {
 	for _, system := range report.Systems {
 		if system.Policy.Binding == phonesystem.BindIP {
 			report.Exception = append(report.Exception, Exception{AddressBinding, system.Name, "its windows are bound to a network address alone: who shares the address needs no pass"})
+		}
+		for _, e := range system.Exceptions {
+			if system.Applies(e) {
+				why := fmt.Sprintf("%s: %s pass without a window since %s, by %s: %s", e.Name, strings.Join(e.Paths, " "), e.CreatedAt.Format(time.DateOnly), e.CreatedBy, e.Reason)
+				report.Exception = append(report.Exception, Exception{ProfileException, system.Name, why})
+			}
 		}
 	}
 	for _, role := range s.own() {

@@ -67,7 +67,7 @@ func TestTheThreatModelNamesTestsThatExist(t *testing.T) {
 // The map in the README leads to folders and files that are there.
 func TestTheREADMEsMapIsTheTrees(t *testing.T) {
 	text := document(t, "README.md")
-	for _, match := range regexp.MustCompile(`\]\(([^):]+)\)`).FindAllStringSubmatch(text, -1) {
+	for _, match := range regexp.MustCompile(`\]\(([^):#]+)(?:#[^)]*)?\)`).FindAllStringSubmatch(text, -1) {
 		document(t, match[1])
 	}
 	entries, err := os.ReadDir(filepath.Join(top, "functions"))

@@ -13,6 +13,7 @@ import (
 	"portcullis.example/shared/apikey"
 	"portcullis.example/shared/ground"
 	"portcullis.example/shared/idempotency"
+	"portcullis.example/shared/recovery"
 	"portcullis.example/shared/session"
 	"portcullis.example/shared/web"
 )
@@ -23,6 +24,7 @@ type Function struct {
 	Directory *account.Directory
 	Keys      *apikey.Ring
 	Desk      *session.Desk
+	Recovery  *recovery.Service
 }
 
 // router makes the declaration of a route of this function's.
@@ -30,7 +32,7 @@ type router func(method, path, id, summary string, status int, errs ...int) web.
 
 // New makes the function.
 func New(g *ground.Ground, api *web.API) Function {
-	return Function{API: api, Directory: g.Directory, Desk: g.Desk, Keys: g.Keys}
+	return Function{API: api, Directory: g.Directory, Desk: g.Desk, Keys: g.Keys, Recovery: g.Recovery}
 }
 
 const partnersPath = "/v1/partners"
@@ -44,6 +46,7 @@ func (f Function) Routes() {
 	web.Register(f.API, route(http.MethodPost, partnersPath, "create-partner", "Make a partner and invite its first administrator", 201, 403, 422), f.createPartner)
 	web.Register(f.API, route(http.MethodGet, partnersPath+"/{id}", "get-partner", "Read one partner", 0, 403, 404), f.getPartner)
 	web.Register(f.API, route(http.MethodPatch, partnersPath+"/{id}", "change-partner", "Change a partner", 0, 403, 404, 422), f.changePartner)
+	f.recoveryRoutes(route)
 	f.apiKeyRoutes()
 	f.peopleRoutes(route)
 	f.roleRoutes(route)

@@ -14,7 +14,7 @@ func mistakes() []mistake {
 		{"a function without its key", "PORTCULLIS_KEY: !GetAtt SecretsKey.Arn\n      DeploymentPreference", "PORTCULLIS_KEYS: !GetAtt SecretsKey.Arn\n      DeploymentPreference", "functions have what they start on"},
 		{"a schedule that never comes", "ScheduleExpression: rate(1 minute)", "ScheduleExpression: rate(1 minutes)", "schedules are sound"},
 		{"a schedule that loses what fails", "DeadLetterConfig: { Arn: !GetAtt DeadLetters.Arn }", "State: ENABLED", "schedules are sound"},
-		{"a filter that matches nothing", `"NewImage":{"kind":{"S":["mail"]}}`, `"NewImage":{"Kind":{"S":["mail"]}}`, "the stream is bounded and filtered"},
+		{"a filter that matches nothing", `"NewImage":{"kind":{"S":["mail",`, `"NewImage":{"Kind":{"S":["mail",`, "the stream is bounded and filtered"},
 		{"a filter that takes removals of ours", `"userIdentity":{"type":["Service"],"principalId":["dynamodb.amazonaws.com"]},`, "", "the stream is bounded and filtered"},
 		{"a batch that fails as a whole", "FunctionResponseTypes: [ReportBatchItemFailures]", "ParallelizationFactor: 1", "the stream is bounded and filtered"},
 		{"retries without end", "MaximumRetryAttempts: 5", "MaximumRetryAttempts: -1", "the stream is bounded and filtered"},

@@ -183,6 +183,7 @@ func wrongFilters(filters []any) (found []string) {
 	const ttl = `,"userIdentity":{"type":"Service","principalId":"dynamodb.amazonaws.com"}`
 	for record, want := range map[string]bool{
 		`{"eventName":"INSERT","dynamodb":{"NewImage":{"kind":{"S":"mail"}}}}`:             true,
+		`{"eventName":"INSERT","dynamodb":{"NewImage":{"kind":{"S":"recovery.notice"}}}}`:  true,
 		`{"eventName":"INSERT","dynamodb":{"NewImage":{"kind":{"S":"user"}}}}`:             false,
 		`{"eventName":"MODIFY","dynamodb":{"NewImage":{"kind":{"S":"mail"}}}}`:             false,
 		`{"eventName":"REMOVE","dynamodb":{"OldImage":{"kind":{"S":"lease"}}}` + ttl + `}`: true,

@@ -116,6 +116,8 @@ func (s *spoiler) bodies() map[string]map[string]any {
 		"POST /v1/session/step-up":             {"method": "totp", "code": "123456", "assertion": map[string]any{}},
 		"POST /v1/mfa/totp/confirm":            {"code": "123456"},
 		"POST /v1/partners":                    {"name": "x", "administrator_email": "x@y.example", "support_contact": "x"},
+		"POST /v1/partners/{id}/recovery":      {"administrator_email": "alice@acme.example"},
+		"POST /v1/recovery/cancel":             {"token": "x"},
 		"PATCH /v1/partners/{id}":              {"name": "x", "support_contact": "x"},
 		"POST /v1/exceptions":                  {"phone_system_id": "01ARZ3NDEKTSV4RRFFQ69G5FAV", "host": "x.example", "name": "x", "reason": "x", "paths": []any{"/x"}},
 		"POST /v1/api-keys":                    {"name": "x", "permissions": []any{"view_audit"}, "expires_at": "2030-01-01T00:00:00Z"},

@@ -93,11 +93,13 @@ func balance(l *ledger) {
 	gate := l.phoneSystems(admin)
 	l.windows(admin, gate)
 	l.gates(admin, gate)
-	l.exceptions(l.partners(), gate)
+	operator := l.partners()
+	l.exceptions(operator, gate)
 	l.people(admin)
 	l.lists(admin)
 	l.programs(admin)
 	l.schedules(admin, gate)
+	l.recoveries(admin, operator)
 	if n := l.documented(); n != l.rows {
 		l.t.Errorf("docs/access-patterns.md has %d rows, %d operations were done", n, l.rows)
 	}

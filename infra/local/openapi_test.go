@@ -115,7 +115,9 @@ func (d openapi) operations() []operation {
 func contract() map[string]string {
 	return map[string]string{
 		"POST /v1/login": "", "POST /v1/login/mfa": "", "POST /v1/login/enroll": "", "POST /v1/login/enroll/confirm": "", "POST /v1/invitations/accept": "",
-		"POST /v1/password": "session", "POST /v1/password/forgot": "", "POST /v1/password/reset": "", "POST /v1/login/unsuspend": "",
+		"POST /v1/password": "session", "POST /v1/password/forgot": "", "POST /v1/password/reset": "", "POST /v1/login/unsuspend": "", "POST /v1/recovery/cancel": "",
+		"POST /v1/partners/{id}/recovery": "session", "GET /v1/partners/{id}/recovery": "session", "DELETE /v1/partners/{id}/recovery": "session",
+		"GET /v1/partner/recovery": "session", "DELETE /v1/partner/recovery": "session",
 		"POST /v1/login/passkey-options": "", "POST /v1/session/step-up/options": "session",
 		"POST /v1/mfa/passkeys/options": "session", "POST /v1/mfa/passkeys": "session", "DELETE /v1/mfa/passkeys/{id}": "session",
 		"GET /v1/session": "session", "DELETE /v1/session": "session", "POST /v1/session/step-up": "session",

@@ -83,6 +83,9 @@ func assemble(w *localtest.World) *parliament {
 	p.ids["/v1/exceptions"] = p.people["operator"].Must(http.StatusCreated, "POST", "/v1/exceptions", map[string]any{
 		"phone_system_id": p.ids["/v1/phone-systems"], "host": "pbx.acme.example", "name": "x", "reason": "x", "paths": []string{"/x"},
 	}).Text("id")
+	for _, partner := range []string{admin.PartnerID, p.people["other partner"].PartnerID} {
+		p.people["operator"].Must(http.StatusCreated, "POST", "/v1/partners/"+partner+"/recovery", map[string]any{"administrator_email": "spare@acme.example"})
+	}
 	return p
 }
 

@@ -64,6 +64,8 @@ type User struct {
 	InvitedAt     time.Time `json:"invited_at"`
 	JoinedAt      time.Time `json:"joined_at,omitzero"`
 	LastLoginAt   time.Time `json:"last_login_at,omitzero"`
+	// PasswordMailedAt is when a password was last chosen with a mailed reset's link.
+	PasswordMailedAt time.Time `json:"password_mailed_at,omitzero"`
 }
 
 // UserKey is where a user's record stands. What else is the user's own (the

@@ -123,7 +123,7 @@ func (u User) Writes(cond table.Cond, old User) ([]table.Write, error) {
 
 // shown is what the copies have: nothing that lets anybody in.
 func (u User) shown() User {
-	u.Password, u.Epoch, u.EpochAt, u.SessionsEnded = "", 0, time.Time{}, 0
+	u.Password, u.Epoch, u.EpochAt, u.SessionsEnded, u.PasswordMailedAt = "", 0, time.Time{}, 0, time.Time{}
 	return u
 }
 
@@ -178,6 +178,16 @@ func each[T any](items iter.Seq2[table.Item, error]) iter.Seq2[T, error] {
 			}
 		}
 	}
+}
+
+// PageOfUsers answers a page of a partner's users by e-mail, for what is told to all of
+// them. No request reaches it.
+func (d *Directory) PageOfUsers(ctx context.Context, partner, after string, limit int) (page []User, next string, err error) {
+	r := table.Range{Partition: listKey(partner, "x").Partition, After: after}
+	return table.Page(ctx, d.Journal.Table, r, limit, func(item table.Item) (User, bool, error) {
+		u, err := table.Decode[User](item)
+		return u, err == nil, err
+	})
 }
 
 // reach is how many items are read at a time. A search meets nobody more than

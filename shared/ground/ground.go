@@ -22,6 +22,7 @@ import (
 	"portcullis.example/shared/mfa"
 	"portcullis.example/shared/notice"
 	"portcullis.example/shared/phonesystem"
+	"portcullis.example/shared/recovery"
 	"portcullis.example/shared/secrets"
 	"portcullis.example/shared/session"
 	"portcullis.example/shared/table"
@@ -60,6 +61,7 @@ type Ground struct {
 	Notices   *notice.Writer
 	Directory *account.Directory
 	Desk      *session.Desk
+	Recovery  *recovery.Service
 	Keys      *apikey.Ring
 	Registry  *phonesystem.Registry
 	Book      *unlock.Book
@@ -80,12 +82,15 @@ func New(o Options) *Ground {
 	}
 	keys := &apikey.Ring{Journal: journal, Outbox: outbox, Random: o.Random, RestoredAt: o.RestoredAt}
 	registry.Users = known(directory)
+	factors := mfa.Keeper{Sealer: o.Sealer, Random: o.Random, RestoredAt: o.RestoredAt}
 	return &Ground{
 		Options: o, IDs: ids, Journal: journal, Outbox: outbox, Notices: notices, Directory: directory,
 		Desk: &session.Desk{
 			Journal: journal, Directory: directory, Hasher: o.Hasher, Guard: attempt.Guard{Table: o.Table},
-			Factors: mfa.Keeper{Sealer: o.Sealer, Random: o.Random, RestoredAt: o.RestoredAt},
-			Notices: notices, Random: o.Random, Lifetimes: o.Sessions, RestoredAt: o.RestoredAt,
+			Factors: factors, Notices: notices, Random: o.Random, Lifetimes: o.Sessions, RestoredAt: o.RestoredAt,
+		},
+		Recovery: &recovery.Service{
+			Journal: journal, Directory: directory, Factors: factors, Outbox: outbox, Random: o.Random, BaseURL: o.BaseURL, RestoredAt: o.RestoredAt,
 		},
 		Keys:     keys,
 		Registry: registry,

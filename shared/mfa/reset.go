@@ -10,7 +10,10 @@ import (
 )
 
 // ErrCodeNeeded says that enrolling anew takes a code.
-var ErrCodeNeeded = errors.New("your second factor was reset: enrolling anew takes the enrolment code that an administrator of your organisation has; ask them for it")
+var ErrCodeNeeded = errors.New("your second factor was reset: enrolling anew takes the enrolment code that an administrator of your organisation has, or that was mailed to you; ask them for it")
+
+// ErrTwoMails says that a code came by mail, and the password as well.
+var ErrTwoMails = errors.New("your enrolment code came by mail, and so did the link with which your password was chosen since: two mails together let nobody in; ask an administrator of your organisation to reset your second factor, or the operators of this Portcullis to begin another recovery")
 
 // CodeKept is how long an enrolment code works.
 const CodeKept = time.Hour
@@ -21,6 +24,29 @@ const CodeKept = time.Hour
 type EnrollmentCode struct {
 	Hash token.Hash `json:"hash"`
 	Ends time.Time  `json:"ends"`
+	// Since is, of a code that was mailed, when that was decided; zero: it was handed
+	// over outside mail.
+	Since time.Time `json:"since,omitzero"`
+}
+
+// MailedCodeKept is how long a code works that was mailed (NIST SP 800-63B-4 section
+// 4.2.1.2: at most 24 hours).
+const MailedCodeKept = 24 * time.Hour
+
+func (c EnrollmentCode) made() time.Time {
+	if c.Since.IsZero() {
+		return c.Ends.Add(-CodeKept)
+	}
+	return c.Ends.Add(-MailedCodeKept)
+}
+
+// TwoMails is ErrTwoMails where the code that enrolling takes came by mail and the
+// password was chosen with a mailed link since that was decided.
+func (f Factors) TwoMails(passwordMailed time.Time) error {
+	if f.Code != nil && !f.Code.Since.IsZero() && !passwordMailed.Before(f.Code.Since) {
+		return ErrTwoMails
+	}
+	return nil
 }
 
 // Cleared is a person without factors: nothing is left but the last accepted
@@ -39,6 +65,15 @@ func (k Keeper) Reset(f Factors, now time.Time) (Factors, string, error) {
 	return f, code, nil
 }
 
+// ResetByMail is Reset with a code that is mailed, as was decided at since.
+func (k Keeper) ResetByMail(f Factors, since, now time.Time) (Factors, string, error) {
+	f, code, err := k.Reset(f, now)
+	if err == nil {
+		f.Code.Since, f.Code.Ends = since, now.Add(MailedCodeKept)
+	}
+	return f, code, err
+}
+
 // MayEnroll judges the code of somebody who is to enrol: none is asked for where
 // none was made. Errors: ErrEnrolled, ErrCodeNeeded, ErrWrong.
 func (k Keeper) MayEnroll(f Factors, code string, now time.Time) error {
@@ -51,7 +86,7 @@ func (k Keeper) MayEnroll(f Factors, code string, now time.Time) error {
 		return ErrCodeNeeded
 	case !f.Code.Hash.Equal(enrollmentHash(code)) || !now.Before(f.Code.Ends):
 		return ErrWrong
-	case f.Code.Ends.Add(-CodeKept).Before(k.RestoredAt):
+	case f.Code.made().Before(k.RestoredAt):
 		return ErrWrong // whether it was used is not known any more
 	}
 	return nil

@@ -73,6 +73,9 @@ func (d *Desk) Enroll(ctx context.Context, secret, code string, from Origin) (mf
 // checkCode judges the code of a factor reset, and answers the writes that take
 // back the attempt which was reserved for it.
 func (d *Desk) checkCode(ctx context.Context, s pendingState, code string) ([]table.Write, error) {
+	if err := s.factors.TwoMails(s.user.PasswordMailedAt); err != nil {
+		return nil, err
+	}
 	if s.factors.Code == nil || code == "" {
 		return nil, d.Factors.MayEnroll(s.factors, code, s.tally.At)
 	}

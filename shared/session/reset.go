@@ -157,7 +157,7 @@ func (d *Desk) Reset(ctx context.Context, secret, plain string, from Origin) err
 				return atNewPassword(err)
 			}
 		}
-		user.Password = chosen
+		user.Password, user.PasswordMailedAt = chosen, d.Journal.Second()
 		if err = d.reset(ctx, user, items, from); !errors.Is(err, table.ErrConflict) {
 			return err
 		}

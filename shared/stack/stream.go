@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"portcullis.example/shared/mail"
+	"portcullis.example/shared/recovery"
 	"portcullis.example/shared/table"
 	"portcullis.example/shared/table/dynamo"
 )
@@ -21,12 +22,14 @@ type Courier interface {
 	Deliver(ctx context.Context) (sent int, err error)
 	// DeliverOne sends the letter at a key.
 	DeliverOne(ctx context.Context, letter table.Key) error
+	// Notify writes the letters of the recovery at a key.
+	Notify(ctx context.Context, recovery table.Key) error
 	// Removed takes an item that the store removed because it had expired.
 	Removed(ctx context.Context, item table.Item) error
 }
 
 // Stream is the handler of the table's stream and of the schedule beside it. A
-// new letter is delivered at once, and an item that time-to-live removed is
+// new letter is delivered at once, a new recovery told, and an item that time-to-live removed is
 // handed on; records that fail are answered as such, to be sent again alone with
 // what follows them, which is harmless. Any event without records is the
 // schedule's: whatever is due is delivered.
@@ -54,10 +57,15 @@ func act(ctx context.Context, c Courier, record events.DynamoDBEventRecord) erro
 	switch {
 	case record.EventName == string(events.DynamoDBOperationTypeInsert):
 		item, err := itemOf(record.Change.NewImage)
-		if err != nil || item.Kind != mail.Kind {
+		switch {
+		case err != nil:
 			return err
+		case item.Kind == mail.Kind:
+			return c.DeliverOne(ctx, item.Key)
+		case item.Kind == recovery.NoticeKind:
+			return c.Notify(ctx, item.Key)
 		}
-		return c.DeliverOne(ctx, item.Key)
+		return nil
 	case record.EventName == string(events.DynamoDBOperationTypeRemove) && expired(record):
 		item, err := itemOf(record.Change.OldImage)
 		if err != nil {

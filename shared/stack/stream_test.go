@@ -111,6 +111,9 @@ func (l *listening) Deliver(context.Context) (int, error) { return 0, l.note("de
 func (l *listening) DeliverOne(_ context.Context, k table.Key) error {
 	return l.note("one " + k.Sort)
 }
+func (l *listening) Notify(_ context.Context, k table.Key) error {
+	return l.note("notify " + k.Sort)
+}
 func (l *listening) Removed(_ context.Context, i table.Item) error {
 	return l.note("removed " + i.Sort)
 }
@@ -127,12 +130,13 @@ func TestStreamHandsOnWhatMatters(t *testing.T) {
 	unreadable["dynamodb"].(map[string]any)["NewImage"] = map[string]any{"partition": map[string]string{"S": "p"}, "set": map[string][]string{"SS": {"a"}}}
 	failed := hand(t, l,
 		record("INSERT", "NewImage", item("mail", "a"), nil), record("INSERT", "NewImage", item("mail", "b"), nil),
+		record("INSERT", "NewImage", item("recovery.notice", "r"), nil), record("MODIFY", "NewImage", item("recovery.notice", "r"), nil),
 		record("INSERT", "NewImage", item("user", "c"), nil), record("MODIFY", "NewImage", item("mail", "c"), nil),
 		record("REMOVE", "OldImage", item("lease", "d"), timeToLive()), record("REMOVE", "OldImage", item("lease", "e"), nil),
 		record("REMOVE", "OldImage", item("lease", "f"), map[string]string{"type": "AssumedRole", "principalId": "x:y"}),
 		record("REMOVE", "OldImage", item("lease", "g"), timeToLive()), unreadable,
 	)
-	if want := []string{"one a", "one b", "removed d", "removed g"}; !slices.Equal(l.heard, want) {
+	if want := []string{"one a", "one b", "notify r", "removed d", "removed g"}; !slices.Equal(l.heard, want) {
 		t.Errorf("heard %q, want %q", l.heard, want)
 	}
 	if want := []string{"seq-b", "seq-d", "seq-x"}; !slices.Equal(failed, want) {

@@ -37,6 +37,8 @@ const (
 	APIKey     Kind = "pck"
 	Reset      Kind = "pcr"
 	Unsuspend  Kind = "pcu"
+
+	CancelRecovery Kind = "pcc"
 )
 
 // ErrMalformed is any text that is no secret of the wanted kind. What was wrong
@@ -171,6 +173,15 @@ func FirstID(t time.Time) string {
 		return strings.Repeat("Z", ulid.EncodedSize)
 	}
 	return id.String()
+}
+
+// MadeAt is when an identifier was made, to the millisecond; zero for what is none.
+func MadeAt(id string) time.Time {
+	made, err := ulid.ParseStrict(id)
+	if err != nil {
+		return time.Time{}
+	}
+	return ulid.Time(made.Time()).UTC()
 }
 
 // Shaped tells whether a text from outside may stand in a key and in a secret as

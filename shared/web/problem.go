@@ -23,6 +23,7 @@ import (
 	"portcullis.example/shared/input"
 	"portcullis.example/shared/mfa"
 	"portcullis.example/shared/phonesystem"
+	"portcullis.example/shared/recovery"
 	"portcullis.example/shared/secrets"
 	"portcullis.example/shared/session"
 	"portcullis.example/shared/table"
@@ -125,6 +126,10 @@ var known = []struct {
 	{account.ErrInvitation, http.StatusGone, Gone},
 	{session.ErrReset, http.StatusGone, Gone},
 	{session.ErrSuspension, http.StatusGone, Gone},
+	{recovery.ErrLink, http.StatusGone, Gone},
+	{recovery.ErrNone, http.StatusNotFound, NotFound},
+	{recovery.ErrUnderWay, http.StatusConflict, Conflict},
+	{mfa.ErrTwoMails, http.StatusConflict, Conflict},
 	{account.ErrEmailTaken, http.StatusConflict, Conflict},
 	{mfa.ErrWrong, http.StatusUnauthorized, BadAttempt},
 	{account.ErrLastAdministrator, http.StatusConflict, Conflict},

@@ -9,6 +9,7 @@ import (
 
 	"portcullis.example/infra/local/localtest"
 	"portcullis.example/shared/access"
+	"portcullis.example/shared/idempotency"
 	"portcullis.example/shared/table/tabletest"
 )
 
@@ -58,6 +59,9 @@ func bodies() map[string]any {
 		"PATCH /v1/partners/{id}":              map[string]any{"name": "Other"},
 		"POST /v1/api-keys":                    map[string]any{"name": "x", "permissions": []string{"view_audit"}},
 		"DELETE /v1/api-keys/{id}":             nil,
+		"POST /v1/partners/{id}/recovery":      map[string]any{"administrator_email": "alice@acme.example"},
+		"DELETE /v1/partners/{id}/recovery":    nil,
+		"DELETE /v1/partner/recovery":          nil,
 		"POST /v1/users":                       map[string]any{"email": "eve@acme.example", "administrator": true},
 		"POST /v1/users/import":                localtest.CSV("email,administrator\neve@acme.example,yes\n"),
 		"PATCH /v1/users/{id}":                 map[string]any{"administrator": true},
@@ -111,6 +115,10 @@ func open(t testing.TB) (w *localtest.World, alice *localtest.Person, gate *loca
 	counting = tabletest.NewCounting(localtest.Bolt(t, clock))
 	w = localtest.On(t, counting, clock)
 	alice = w.Administrator("acme", "alice@acme.example")
+	operator := access.Caller{UserID: "OPERATOR", PartnerID: access.Operators, Administrator: true, MFAAt: clock.Now()}
+	if _, err := w.Recovery.Begin(t.Context(), operator, idempotency.Key{}, alice.PartnerID, alice.Email); err != nil {
+		t.Fatal(err)
+	}
 	gate = alice.PhoneSystem("pbx.acme.example", nil)
 	ids = map[string]string{
 		"/v1/phone-systems": gate.ID,
@@ -165,7 +173,7 @@ func TestAttack09NoRouteWithoutASession(t *testing.T) {
 	}
 	slices.Sort(public)
 	for _, path := range public {
-		if !strings.HasPrefix(path, "POST /v1/login") && !slices.Contains([]string{"POST /v1/invitations/accept", "POST /v1/password/forgot", "POST /v1/password/reset", "GET /openapi.json", "GET /healthz", "GET /", "GET /help", "GET /assets/{version}/{name}"}, path) {
+		if !strings.HasPrefix(path, "POST /v1/login") && !slices.Contains([]string{"POST /v1/invitations/accept", "POST /v1/password/forgot", "POST /v1/password/reset", "POST /v1/recovery/cancel", "GET /openapi.json", "GET /healthz", "GET /", "GET /help", "GET /assets/{version}/{name}"}, path) {
 			t.Errorf("%s is public", path)
 		}
 	}

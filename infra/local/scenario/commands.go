@@ -66,7 +66,7 @@ func answers() map[string]command {
 
 		// Variables: set NAME PATH-IN-THE-JSON; set-header NAME HEADER; let NAME
 		// TEXT; same A B; repeat NAME TIMES TEXT; mail NAME ADDRESS (the token in
-		// the newest letter's link); mailed ADDRESS TEXT (the newest letter has it);
+		// the newest letter's link); mail-code NAME ADDRESS (the enrolment code in it); mailed ADDRESS TEXT (the newest letter has it);
 		// code NAME USER (the present TOTP).
 		"set":        {2, 2, (*run).set},
 		"set-header": {2, 2, func(r *run, a []string) error { r.vars[a[0]] = r.answer.header.Get(a[1]); return nil }},
@@ -74,6 +74,7 @@ func answers() map[string]command {
 		"same":       {2, 2, (*run).same},
 		"repeat":     {3, 3, (*run).repeat},
 		"mail":       {2, 2, (*run).mail},
+		"mail-code":  {2, 2, (*run).mailCode},
 		"mailed":     {2, 2, (*run).mailed},
 		"code":       {2, 2, (*run).code},
 	}
@@ -296,6 +297,20 @@ func (r *run) mail(args []string) error {
 	}
 	r.vars[args[0]] = strings.Fields(token)[0]
 	return nil
+}
+
+func (r *run) mailCode(args []string) error {
+	text, err := r.letter(args[1])
+	if err != nil {
+		return err
+	}
+	for _, line := range strings.Split(text, "\n") {
+		if word := strings.TrimSpace(line); strings.Count(word, "-") == 5 && !strings.Contains(word, " ") {
+			r.vars[args[0]] = word
+			return nil
+		}
+	}
+	return fmt.Errorf("the newest letter has no code: %s", text)
 }
 
 func (r *run) code(args []string) error {

@@ -1,8 +1,8 @@
 // Package mail is the transactional outbox. It guarantees that a letter exists
 // exactly if the change that it tells of was committed, that it is delivered to
 // each recipient at least once (after a crash at most one duplicate, under the
-// same id), that a recipient who can't be reached holds up no other, that
-// nothing of it, least of all a link's token, stands readable in the table, and
+// same id), that a recipient who can't be reached holds up no other and is tried
+// for a week, after which the letter is set aside and not lost, that nothing of it, least of all a link's token, stands readable in the table, and
 // that its HTML says what its text says, loads nothing and links to the control
 // portal alone.
 package mail
@@ -22,12 +22,24 @@ import (
 	"portcullis.example/shared/token"
 )
 
-// Kind is the kind of the outbox's items, for table.Due.
-const Kind = "mail"
+// Kind is the kind of the outbox's items, for table.Due; Undelivered is that of
+// letters that were given up, which nothing asks for.
+const (
+	Kind        = "mail"
+	Undelivered = "mail.undelivered"
+)
 
-// retryAfter is when a letter that could not be sent is tried again, and for
-// how long a courier has it to itself.
-const retryAfter = time.Minute
+// How long a letter that could not be sent waits for its next try, and a courier has
+// it to itself: half as long as it has been waiting, within these bounds. After
+// triedFor it is set aside for whoever looks for it within keptAside.
+const (
+	retryAfter   = time.Minute
+	longestRetry = time.Hour
+	triedFor     = 7 * 24 * time.Hour
+	keptAside    = 90 * 24 * time.Hour
+)
+
+const partition = "mail#"
 
 // sendWithin is how long handing over one letter may take: well within
 // retryAfter, so that no second courier takes it up meanwhile.
@@ -50,6 +62,10 @@ type Letter struct {
 	// Reached are those of Administrators who have the letter.
 	Reached []string `json:"reached,omitempty"`
 }
+
+// ErrUndelivered says that a letter could not be handed over for a week and is set
+// aside. It is told once, with the error of the last try.
+var ErrUndelivered = errors.New("mail: given up; the letter is set aside")
 
 // ErrNotReady says that mail would not reach everybody yet, and what to do.
 var ErrNotReady = errors.New("mail is not ready")
@@ -83,7 +99,7 @@ func (o *Outbox) Post(ctx context.Context, letter Letter) (table.Write, error) {
 		return table.Write{}, err
 	}
 	letter.ID, letter.Subject = id, oneLine(letter.Subject)
-	item, err := o.seal(ctx, table.Key{Partition: "mail#" + id, Sort: "letter"}, letter)
+	item, err := o.seal(ctx, table.Key{Partition: partition + id, Sort: "letter"}, letter)
 	item.Due = o.Now()
 	return table.Put(item, table.Absent()), err
 }
@@ -136,8 +152,8 @@ type Post interface {
 }
 
 // Deliver hands every letter that is due to post, and answers how many went out
-// to all their recipients. One that fails stays and is due again a minute later,
-// for those who have not got it; the errors are joined. Any number may deliver
+// to all their recipients. One that fails stays and is due again, after a minute at first
+// and an hour at last, for those who have not got it; the errors are joined. Any number may deliver
 // at once.
 func (o *Outbox) Deliver(ctx context.Context, post Post) (sent int, err error) {
 	for item, listErr := range o.Table.Due(ctx, Kind, o.Now()) {
@@ -167,11 +183,20 @@ func (o *Outbox) DeliverOne(ctx context.Context, key table.Key, post Post) error
 	return err
 }
 
+// waited is how long a letter has been waiting: its id tells when it was posted.
+func (o *Outbox) waited(item table.Item) time.Duration {
+	posted := token.MadeAt(strings.TrimPrefix(item.Partition, partition))
+	if posted.IsZero() {
+		return 0
+	}
+	return o.Now().Sub(posted)
+}
+
 func (o *Outbox) deliver(ctx context.Context, item table.Item, post Post) (done bool, err error) {
 	// Put off before it is sent: whoever else sees it now loses, and after a
 	// crash it is due again.
 	rev := item.Rev
-	item.Due = o.Now().Add(retryAfter)
+	item.Due = o.Now().Add(min(max(o.waited(item)/2, retryAfter), longestRetry))
 	err = o.Table.Apply(ctx, table.Put(item, table.Is(rev)))
 	if errors.Is(err, table.ErrConflict) {
 		return false, nil // another courier has it
@@ -181,26 +206,37 @@ func (o *Outbox) deliver(ctx context.Context, item table.Item, post Post) (done 
 	}
 	letter, err := o.Open(ctx, item)
 	if err != nil {
-		return false, err
+		return false, errors.Join(err, o.keep(ctx, item, nil))
 	}
 	reached := len(letter.Reached)
 	if err = letter.send(ctx, post); err == nil {
 		return true, o.Table.Apply(ctx, table.Delete(item.Key, table.Always()))
 	}
-	if len(letter.Reached) > reached {
-		err = errors.Join(err, o.keep(ctx, item, letter))
+	if len(letter.Reached) == reached {
+		return false, errors.Join(err, o.keep(ctx, item, nil))
 	}
-	return false, err
+	return false, errors.Join(err, o.keep(ctx, item, &letter))
 }
 
-// keep remembers who has been reached.
-func (o *Outbox) keep(ctx context.Context, item table.Item, letter Letter) error {
-	next, err := o.seal(ctx, item.Key, letter)
-	if err != nil {
-		return err
+// keep remembers who has been reached, if a letter is given, and sets aside what has
+// been tried for long enough.
+func (o *Outbox) keep(ctx context.Context, item table.Item, letter *Letter) (told error) {
+	next := item
+	if letter != nil {
+		var err error
+		if next, err = o.seal(ctx, item.Key, *letter); err != nil {
+			return err
+		}
+		next.Due = item.Due
 	}
-	next.Due = item.Due
-	return o.Table.Apply(ctx, table.Put(next, table.Present()))
+	switch {
+	case o.waited(item) >= triedFor:
+		next.Kind, next.Due, next.Expires = Undelivered, time.Time{}, o.Now().Add(keptAside)
+		told = fmt.Errorf("%w: %s", ErrUndelivered, item.Key)
+	case letter == nil:
+		return nil
+	}
+	return errors.Join(told, o.Table.Apply(ctx, table.Put(next, table.Present())))
 }
 
 // send hands the letter to each recipient who has not got it, and notes who has.

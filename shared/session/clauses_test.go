@@ -4,9 +4,9 @@ import (
 	"net/http"
 	"testing"
 
-	"portcullis.example/infra/local"
 	"portcullis.example/infra/local/localtest"
 	"portcullis.example/shared/attempt"
+	"portcullis.example/shared/ground"
 )
 
 // lock makes failures of one kind until its factor is locked.
@@ -33,7 +33,7 @@ func TestLockedFactorBlocksNothingElse(t *testing.T) {
 
 		login = s.alice.Login()
 		s.lock(func() localtest.Request { return stepUpRequest(s.alice, "totp", "x") })
-		s.System = local.New(s.ground)
+		s.Rebuild(func(*ground.Options) {})
 		s.Must(http.StatusTooManyRequests, mfaRequest(login, "totp", s.alice.Code()))
 		s.Must(http.StatusOK, stepUpRequest(s.alice, "recovery_code", s.alice.RecoveryCodes[0]))
 		s.Must(http.StatusOK, mfaRequest(login, "recovery_code", s.alice.RecoveryCodes[1]))

@@ -96,10 +96,10 @@ If access is needed all the same, ask the operators of this Portcullis to begin 
 Who does not know the password any more chooses a new one before it begins.
 `
 
-// letters are the one with the code, and the one to all administrators.
+// letters are the one with the code, and the one to all other administrators.
 func letters(r Recovery, code, portal string) []mail.Letter {
 	return []mail.Letter{
-		{Administrators: r.PartnerID, Subject: endedSubject, Text: fmt.Sprintf(ended, r.Email)},
+		{Administrators: r.PartnerID, Reached: []string{r.Email}, Subject: endedSubject, Text: fmt.Sprintf(ended, r.Email)},
 		{To: r.Email, Subject: "Your code to set up a new second factor", Text: fmt.Sprintf(codeText, code, int(mfa.MailedCodeKept.Hours()), portal+"/")},
 	}
 }

@@ -3,6 +3,7 @@ package portal
 import (
 	"io/fs"
 	"os"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -30,6 +31,27 @@ func TestWhatTheAPISaysIsStillSaid(t *testing.T) {
 		words, said := strings.CutPrefix(key, "said: ")
 		if said && !strings.Contains(code.String(), words) {
 			t.Errorf("nobody says %q", words)
+		}
+	}
+}
+
+// Every action of the audit has words of its own in the portal.
+func TestActionsHaveWords(t *testing.T) {
+	texts, err := readTexts([]byte(source(t, "texts.js")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	code, err := os.ReadFile("../../shared/audit/audit.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	actions := regexp.MustCompile(`Action = "([a-z_.]+)"`).FindAllSubmatch(code, -1)
+	if len(actions) < 40 {
+		t.Fatalf("%d actions found", len(actions))
+	}
+	for _, match := range actions {
+		if texts["audit."+string(match[1])] == nil {
+			t.Errorf("the portal has no words for %s", match[1])
 		}
 	}
 }

@@ -11,12 +11,12 @@ const pageSize = 50;
 
 /** The actions to choose from, in groups. */
 const actions = {
-  windows: ['unlock.opened', 'unlock.extended', 'unlock.closed', 'unlock.revoked', 'unlock.expired', 'pass.issued', 'pass.used', 'gate.bad_attempt'],
+  windows: ['unlock.opened', 'unlock.extended', 'unlock.closed', 'unlock.revoked', 'unlock.expired', 'pass.issued', 'pass.used', 'gate.bad_attempt', 'gate.silent', 'gate.back', 'gate.config_stale', 'gate.config_current'],
   signing_in: ['login.succeeded', 'login.failed', 'login.suspended', 'login.unsuspended', 'step_up.succeeded', 'step_up.failed', 'session.ended', 'sessions.ended', 'password.changed', 'password.failed',
     'password.reset_requested', 'password.reset', 'mfa.enrolled', 'mfa.replaced', 'mfa.removed', 'mfa.failed', 'mfa.recovery_codes_renewed', 'mfa.counter_went_back'],
-  systems: ['phone_system.created', 'phone_system.changed', 'phone_system.deleted', 'phone_system.locked', 'gate_key.rotated'],
+  systems: ['phone_system.created', 'phone_system.changed', 'phone_system.deleted', 'phone_system.locked', 'phone_systems.imported', 'gate_key.rotated', 'exception.created', 'exception.withdrawn'],
   people: ['user.invited', 'users.imported', 'invitation.accepted', 'user.changed', 'user.activated', 'user.deactivated', 'user.deleted', 'mfa.reset', 'role.created', 'role.changed',
-    'role.deleted', 'api_key.created', 'api_key.deleted', 'partner.created', 'partner.changed', 'operator.invited', 'operator.recovered'],
+    'role.deleted', 'api_key.created', 'api_key.deleted', 'partner.created', 'partner.changed', 'operator.invited', 'operator.recovered', 'recovery.started', 'recovery.cancelled', 'recovery.ended'],
 };
 
 const said = action => has('audit.' + action) ? t('audit.' + action) : action;

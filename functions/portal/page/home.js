@@ -17,6 +17,7 @@ const longest = 24 * 3600 * 1000; // that a window can last, in milliseconds
 export async function view() {
   const page = new Home();
   await page.load();
+  if (me.user.administrator) import('./recovery.js').then(m => m.warning()).then(box => box && page.node.prepend(box));
   return {title: t('home.title'), node: page.node};
 }
 

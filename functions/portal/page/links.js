@@ -10,6 +10,9 @@ const toSignIn = mark => h('a' + mark, {href: '#'}, t('signin.to'));
 /** Ends a suspension after many failures. */
 export const unsuspend = ({secret}) => once('unsuspend.', secret, '/v1/login/unsuspend');
 
+/** Cancels a recovery of the partner's access that nobody asked for. */
+export const cancelRecovery = ({secret}) => once('cancel_recovery.', secret, '/v1/recovery/cancel');
+
 function once(name, secret, path) {
   const node = h('section.card.narrow');
   const title = t(name + 'title');

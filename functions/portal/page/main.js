@@ -30,6 +30,7 @@ const open = {
   forgot: async () => (await import('./forgot.js')).ask,
   reset: async () => (await import('./forgot.js')).choose,
   unsuspend: async () => (await import('./links.js')).unsuspend,
+  'cancel-recovery': async () => (await import('./links.js')).cancelRecovery,
 };
 
 /** The parts of the portal that a person may use, in the order of the menu. */

@@ -4,6 +4,7 @@ import {dialog, toast} from './dialog.js';
 import {fill, h, icon} from './dom.js';
 import {explain} from './errors.js';
 import {button, field, form, submit} from './form.js';
+import {openRecovery} from './recovery.js';
 import {t} from './say.js';
 import {day, when} from './time.js';
 
@@ -34,7 +35,8 @@ class Partners {
   row(partner) {
     return h('li', h('div', h('div.title', partner.name), h('div.quiet.small', partner.support_contact)),
       h('div.quiet', t('partners.since'), ' ', when(partner.created_at, day(partner.created_at))),
-      h('div.do', button([t('system.edit'), h('span.away', ' ', partner.name)], () => this.edit(partner))));
+      h('div.do', button([t('system.edit'), h('span.away', ' ', partner.name)], () => this.edit(partner)),
+        button([t('recovery.open'), h('span.away', ' ', partner.name)], () => openRecovery(partner))));
   }
 
   add() {

@@ -33,3 +33,29 @@ func TestUsersAreBroughtOver(t *testing.T) {
 	p.see("bob@acme.example")
 	p.quiet()
 }
+
+// Phone systems come over from a list, and an export of a phone system's own
+// extensions tells who meets the lock.
+func TestPhoneSystemsAreBroughtOver(t *testing.T) {
+	s := newStage(t)
+	alice := s.Administrator("acme", "alice@acme.example")
+	p := s.tab()
+	p.signIn(alice)
+	p.press("Add a phone system")
+	p.press("You have a list?")
+	p.choose("The file", "name,host,customer\nBakery Miller,"+pbxHost+",Miller\nWrong,no host,\n")
+	p.press("Show what it would do")
+	p.see("What file.csv would do")
+	p.shot("systems-import-preview")
+	p.press("Add one phone system, and lock")
+	p.see("make its gate key there")
+	p.press("Show the list")
+	p.press("Bakery Miller")
+	p.press("Who is affected?")
+	p.choose("The exported extensions", "Number,FirstName,LastName,EmailAddress,Role\n100,Alice,Archer,alice@acme.example,system_owners\n101,Bob,Builder,bob@acme.example,system_admins\n102,Carol,Clerk,carol@acme.example,users\n")
+	evaluate[any](p, "document.querySelector('[data-hand]').closest('form').requestSubmit()") // another form there has the same button
+	p.see("2 people meet the lock.")
+	p.see("no user yet")
+	p.shot("system-affected")
+	p.quiet()
+}

@@ -1,5 +1,5 @@
-// Bringing people over from a file: first what each line would do, then, if
-// wanted, doing it, and what came of each line.
+// Bringing people or phone systems over from a file: first what each line would
+// do, then, if wanted, doing it, and what came of each line.
 import {call, keyed} from './api.js';
 import {fill, h, icon, row, table} from './dom.js';
 import {explain, translated} from './errors.js';
@@ -15,11 +15,15 @@ const kinds = {
     path: '/v1/users/import', back: '#users', from: 'users.title', id: 'email',
     example: 'email,name,administrator,roles\nbob@example.com,Bob Miller,no,Technician\n',
   },
+  systems: {
+    path: '/v1/phone-systems/import', back: '#', from: 'home.title', id: 'host',
+    example: 'name,host,customer,profile\nBakery Miller,pbx.example.com,Miller,3cx-v20\n',
+  },
 };
 
 const marks = {created: ['good', 'check'], error: ['bad', 'warn'], pending: ['open', 'clock']};
 
-/** The view at #users/import. */
+/** The view at #users/import and #phone-systems/import. */
 export function importing(kind) {
   const title = t('import.' + kind);
   const page = new Import(kind);

@@ -3,6 +3,8 @@
 import {call} from './api.js';
 import {fill, h, icon, row, table} from './dom.js';
 import {field, form, refuse, submit} from './form.js';
+import {translated} from './errors.js';
+import {may} from './session.js';
 import {has, t} from './say.js';
 import {when} from './time.js';
 
@@ -12,7 +14,8 @@ const shown = 25; // lines of each table
 
 /** The tools for a phone system, as they stand on its page. */
 export function tools(system) {
-  return [asking(system), rehearsing(system)];
+  const threecx = system.profile.startsWith('3cx') && may('manage_phone_systems');
+  return [asking(system), rehearsing(system), threecx && affecting(system)];
 }
 
 function asking(system) {
@@ -39,6 +42,23 @@ function rehearsing(system) {
       fill(place, report(await call('POST', `/v1/phone-systems/${system.id}/rehearse`, {body, as: 'text/plain'}), cut));
     },
     children: [field('log', t('probe.log_file'), {type: 'file', hint: t('probe.log_hint')}), h('div.acts', submit(t('probe.rehearse'), '.plain'))],
+  }), place);
+}
+
+/** Who of a phone system's own extensions meets the lock. */
+function affecting(system) {
+  const place = h('div', {role: 'status'});
+  return h('details', h('summary', t('probe.who')), h('p.quiet', t('probe.who_how')), form({
+    send: async (_, node) => {
+      const [file] = node.querySelector('[type=file]').files;
+      const told = await call('POST', `/v1/phone-systems/${system.id}/affected`, {body: await file.arrayBuffer(), as: 'text/csv'});
+      const {affected, not_affected: others, without_user: without, unreadable} = told.counts;
+      const met = told.items.filter(item => item.affected);
+      fill(place, h('p.box', t('probe.affected', {n: affected, others})), without > 0 && h('p', t('probe.without', {n: without}), ' ', h('a', {href: '#users'}, t('probe.invite'))),
+        results(met.map(item => [item.number, [item.name, h('div.quiet.small', item.email)], item.access, told.users_matched && t('probe.user.' + item.user)]), ['number', 'person', 'access', 'user']),
+        unreadable > 0 && [h('p', t('probe.unreadable', {n: unreadable})), h('ul', told.items.filter(item => item.message).slice(0, shown).map(item => h('li', `${item.line}: `, translated(item.message))))]);
+    },
+    children: [field('extensions', t('probe.who_file'), {type: 'file', accept: '.csv,text/csv'}), h('div.acts', submit(t('probe.ask'), '.plain'))],
   }), place);
 }
 

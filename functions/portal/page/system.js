@@ -18,6 +18,7 @@ const refreshSeconds = 10;
 /** The view at #phone-systems/ID, and at #phone-systems/new. */
 export async function view({id}) {
   if (id === 'new') return creation();
+  if (id === 'import') return (await import('./importing.js')).importing('systems');
   const page = new System(id);
   await page.load();
   return {title: page.system.name, node: page.node};
@@ -29,7 +30,7 @@ const back = () => h('p', h('a', {href: '#'}, '← ', t('home.title')));
 function creation() {
   const once = keyed();
   const node = h('div.middle');
-  fill(node, back(), h('section.card', h('h1', {tabindex: '-1'}, t('system.new')), h('p.quiet.lead', t('system.new_lead')), form({
+  fill(node, back(), h('section.card', h('h1', {tabindex: '-1'}, t('system.new')), h('p.quiet.lead', t('system.new_lead'), ' ', h('a', {href: '#phone-systems/import'}, t('system.many'))), form({
     name: 'system.new',
     send: async typed => {
       const body = read(typed);

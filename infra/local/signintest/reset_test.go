@@ -170,6 +170,7 @@ func TestAttack22PasswordReset(t *testing.T) {
 		before, factors := s.user(s.alice.ID), s.factors(s.alice.ID)
 		s.Clock.Add(time.Second)
 		s.Must(http.StatusNoContent, reset(token, another))
+		chosen := s.Clock.Now()
 		if got := gate.Decide("GET", "/xapi/v1/Users", pass); got.Status != http.StatusForbidden {
 			t.Errorf("the gate decides %d", got.Status)
 		}
@@ -177,10 +178,10 @@ func TestAttack22PasswordReset(t *testing.T) {
 		s.Must(http.StatusUnauthorized, mfaStep(pending, s.alice.NextCode()))
 		s.Must(http.StatusUnauthorized, login(s.alice.Email, localtest.Password))
 		after := s.user(s.alice.ID)
-		if after.Password == before.Password || after.Epoch != before.Epoch+1 {
+		if after.Password == before.Password || after.Epoch != before.Epoch+1 || !after.PasswordMailedAt.Equal(chosen) {
 			t.Errorf("the record: %+v", after)
 		}
-		if after.Password, after.Epoch, after.EpochAt = before.Password, before.Epoch, before.EpochAt; fmt.Sprint(after) != fmt.Sprint(before) {
+		if after.Password, after.Epoch, after.EpochAt, after.PasswordMailedAt = before.Password, before.Epoch, before.EpochAt, before.PasswordMailedAt; fmt.Sprint(after) != fmt.Sprint(before) {
 			t.Errorf("the record is %+v, was %+v", after, before)
 		}
 		if got := s.factors(s.alice.ID); got != factors {

@@ -13,7 +13,7 @@ import (
 
 // BenchmarkUsers loads a partner up to 1,000,000 users into the embedded store
 // and reports for each operation, at 100, 10,000 and 1,000,000, its round trips
-// and its time, the median of several turns. docs/performance.md has a run.
+// and its time, the median of several turns. docs/performance.md has the command.
 func BenchmarkUsers(b *testing.B) {
 	clock := localtest.NewClock()
 	calls := tabletest.NewCounting(localtest.Bolt(b, clock))

@@ -2,6 +2,7 @@ package profile
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -117,7 +118,7 @@ func TestAttack26ExceptionsNeverOpenTheFloor(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, path := range append(p.Floor.Paths, "/xapi", "/api", "/admin", "/management") {
+		for _, path := range append(slices.Clone(p.Floor.Paths), "/admin") {
 			if v := m.Judge("GET", path); v.Class == Unrestricted {
 				t.Fatalf("%s: %s is %v with %q", name, path, v, excepted)
 			}

@@ -125,6 +125,8 @@ func TestEvidenceOfACustomer(t *testing.T) {
 		t.Errorf("another partner sees %s", a.Body)
 	}
 	bob.Must(403, "GET", "/v1/reports/mfa", nil)
+	alice.Must(200, "PATCH", "/v1/roles/"+role, map[string]any{"permissions": []string{"unlock", "view_audit"}})
+	bob.Must(403, "GET", "/v1/reports/mfa", nil) // the audit of one phone system is not everybody's access
 }
 
 // What people send is no formula in a spreadsheet, and no markup in a page.

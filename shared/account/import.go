@@ -2,10 +2,8 @@ package account
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 
 	"portcullis.example/shared/access"
 	"portcullis.example/shared/audit"
@@ -28,35 +26,18 @@ const (
 // list is sent again. Where dry is set it judges in the same way and changes
 // nothing. Errors: access.ErrForbidden, access.ErrNotFresh, idempotency.ErrReused.
 func (d *Directory) Import(ctx context.Context, caller access.Caller, once idempotency.Key, lines []ImportLine, dry bool) (bulk.Report, error) {
-	if dry {
-		once = idempotency.Key{}
+	call := bulk.Call{
+		Journal: d.Journal, Once: once, Dry: dry, Size: perStep, Entry: audit.By(caller, audit.UsersImported, caller.PartnerID),
+		Outcomes: []bulk.Outcome{bulk.Created, bulk.Invited, bulk.Unchanged, bulk.Refused},
 	}
-	report, _, err := idempotency.Do(ctx, d.Journal.Table, d.Journal.Second(), once, func(record func(bulk.Report) ([]table.Write, error)) (bulk.Report, error) {
+	return call.Take(ctx, func() (bulk.Report, bulk.Step, error) {
 		i, err := d.newImport(ctx, caller, lines)
 		if err != nil {
-			return bulk.Report{}, err
+			return bulk.Report{}, nil, err
 		}
 		i.dry = dry
-		err = i.Steps(d.Journal.Now, perStep, func(from, to int) error { return i.step(ctx, from, to) })
-		if err != nil || dry || !i.Complete() {
-			return i.Report, err // an answer that is not whole is not the one to repeat
-		}
-		return i.Report, d.imported(ctx, caller, i.Report, record)
+		return i.Report, func(from, to int) error { return i.step(ctx, from, to) }, nil
 	})
-	return report, err
-}
-
-// imported records the answer of an import that is complete, and that it was.
-func (d *Directory) imported(ctx context.Context, caller access.Caller, r bulk.Report, record func(bulk.Report) ([]table.Write, error)) error {
-	writes, err := record(r)
-	if err != nil || len(writes) == 0 && r.Count(bulk.Created) == 0 {
-		return err
-	}
-	entry := audit.By(caller, audit.UsersImported, caller.PartnerID).With("lines", strconv.Itoa(len(r.Results)))
-	for _, outcome := range []bulk.Outcome{bulk.Created, bulk.Invited, bulk.Unchanged, bulk.Refused} {
-		entry = entry.With(string(outcome), strconv.Itoa(r.Count(outcome)))
-	}
-	return d.Journal.Commit(ctx, writes, entry)
 }
 
 // importing is an import under way.
@@ -83,20 +64,8 @@ func (d *Directory) newImport(ctx context.Context, caller access.Caller, lines [
 	return &importing{Report: bulk.NewReport(len(lines)), directory: d, caller: caller, people: readPeople(lines, named)}, nil
 }
 
-// step judges some lines and invites whom they name. Where another change was
-// first, what is left of them is judged anew: at most as often as another import
-// of the same list may be first at a line, and some more.
+// step judges some lines and invites whom they name; it is a bulk.Step.
 func (i *importing) step(ctx context.Context, from, to int) error {
-	for range tries + to - from {
-		err := i.tryStep(ctx, from, to)
-		if !errors.Is(err, table.ErrConflict) {
-			return err
-		}
-	}
-	return table.ErrUnavailable
-}
-
-func (i *importing) tryStep(ctx context.Context, from, to int) error {
 	m, err := i.directory.manager(ctx, i.caller)
 	if err != nil {
 		return err

@@ -2,10 +2,8 @@ package phonesystem
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 
 	"portcullis.example/shared/access"
@@ -86,31 +84,14 @@ func readLines(lines []ImportLine) []listed {
 // set it judges in the same way and changes nothing. It takes a person. Errors:
 // access.ErrForbidden, access.ErrNotFresh, idempotency.ErrReused.
 func (r *Registry) Import(ctx context.Context, caller access.Caller, once idempotency.Key, lines []ImportLine, dry bool) (bulk.Report, error) {
-	if dry {
-		once = idempotency.Key{}
+	call := bulk.Call{
+		Journal: r.Journal, Once: once, Dry: dry, Size: perStep, Entry: audit.By(caller, audit.PhoneSystemsImported, caller.PartnerID),
+		Outcomes: []bulk.Outcome{bulk.Created, bulk.Unchanged, bulk.Refused},
 	}
-	report, _, err := idempotency.Do(ctx, r.Journal.Table, r.Journal.Second(), once, func(record func(bulk.Report) ([]table.Write, error)) (bulk.Report, error) {
+	return call.Take(ctx, func() (bulk.Report, bulk.Step, error) {
 		i := &importing{Report: bulk.NewReport(len(lines)), registry: r, caller: caller, systems: readLines(lines), dry: dry}
-		err := i.Steps(r.Journal.Now, perStep, func(from, to int) error { return i.step(ctx, from, to) })
-		if err != nil || dry || !i.Complete() {
-			return i.Report, err // an answer that is not whole is not the one to repeat
-		}
-		return i.Report, r.imported(ctx, caller, i.Report, record)
+		return i.Report, func(from, to int) error { return i.step(ctx, from, to) }, nil
 	})
-	return report, err
-}
-
-// imported records the answer of an import that is complete, and that it was.
-func (r *Registry) imported(ctx context.Context, caller access.Caller, report bulk.Report, record func(bulk.Report) ([]table.Write, error)) error {
-	writes, err := record(report)
-	if err != nil || len(writes) == 0 && report.Count(bulk.Created) == 0 {
-		return err
-	}
-	entry := audit.By(caller, audit.PhoneSystemsImported, caller.PartnerID).With("lines", strconv.Itoa(len(report.Results)))
-	for _, outcome := range []bulk.Outcome{bulk.Created, bulk.Unchanged, bulk.Refused} {
-		entry = entry.With(string(outcome), strconv.Itoa(report.Count(outcome)))
-	}
-	return r.Journal.Commit(ctx, writes, entry)
 }
 
 // importing is an import under way.
@@ -122,20 +103,8 @@ type importing struct {
 	dry      bool
 }
 
-// step judges some lines and registers what they name. Where another change was
-// first, what is left of them is judged anew: at most as often as another import
-// of the same list may be first at a line, and some more.
+// step judges some lines and registers what they name; it is a bulk.Step.
 func (i *importing) step(ctx context.Context, from, to int) error {
-	for range tries + to - from {
-		err := i.tryStep(ctx, from, to)
-		if !errors.Is(err, table.ErrConflict) {
-			return err
-		}
-	}
-	return table.ErrUnavailable
-}
-
-func (i *importing) tryStep(ctx context.Context, from, to int) error {
 	if err := i.registry.mayManage(i.caller, access.EveryPhoneSystem); err != nil {
 		return err
 	}

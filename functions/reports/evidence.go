@@ -173,7 +173,7 @@ func newEvidenceView(r evidence.Report, next string) evidenceView {
 	for _, s := range r.Systems {
 		v.PhoneSystems = append(v.PhoneSystems, systemView{s.ID, s.Name, s.Host, s.Customer, s.Unlocks, s.BadAttempts})
 	}
-	for _, e := range r.Exception {
+	for _, e := range r.Exceptions {
 		v.Exceptions = append(v.Exceptions, exceptionView{e.Kind, e.Name, e.Why})
 	}
 	return v

@@ -45,14 +45,14 @@ type Query struct {
 
 // Report is one page of the evidence: of the people a part, everything else whole.
 type Report struct {
-	Partner   account.Partner
-	MadeAt    time.Time
-	From, To  time.Time
-	Share     Share
-	People    []Person
-	Programs  []apikey.Listed
-	Systems   []System
-	Exception []Exception
+	Partner    account.Partner
+	MadeAt     time.Time
+	From, To   time.Time
+	Share      Share
+	People     []Person
+	Programs   []apikey.Listed
+	Systems    []System
+	Exceptions []Exception
 	// Missing says in words what the report could not look at whole.
 	Missing []string
 }
@@ -216,18 +216,18 @@ func (report *Report) programs(ctx context.Context, r *Reporter, caller access.C
 func (report *Report) exceptions(s scope) {
 	for _, system := range report.Systems {
 		if system.Policy.Binding == phonesystem.BindIP {
-			report.Exception = append(report.Exception, Exception{AddressBinding, system.Name, "its windows are bound to a network address alone: who shares the address needs no pass"})
+			report.Exceptions = append(report.Exceptions, Exception{AddressBinding, system.Name, "its windows are bound to a network address alone: who shares the address needs no pass"})
 		}
 		for _, e := range system.Exceptions {
 			if system.Applies(e) {
 				why := fmt.Sprintf("%s: %s pass without a window since %s, by %s: %s", e.Name, strings.Join(e.Paths, " "), e.CreatedAt.Format(time.DateOnly), e.CreatedBy, e.Reason)
-				report.Exception = append(report.Exception, Exception{ProfileException, system.Name, why})
+				report.Exceptions = append(report.Exceptions, Exception{ProfileException, system.Name, why})
 			}
 		}
 	}
 	for _, role := range s.own() {
 		if s.reaches(role, access.BreakGlass) {
-			report.Exception = append(report.Exception, Exception{BreakGlass, role.Name, "the role grants break_glass"})
+			report.Exceptions = append(report.Exceptions, Exception{BreakGlass, role.Name, "the role grants break_glass"})
 		}
 	}
 }

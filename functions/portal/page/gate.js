@@ -28,6 +28,7 @@ export function keyBox(key) {
 export function light(system) {
   const seen = system.gate.last_seen_at;
   if (!seen) return h('span.state', icon('clock'), t('gate.unseen'));
+  if (system.gate.silent_since) return h('span.state.bad', icon('warn'), h('span', t('gate.silent'), ' ', when(system.gate.silent_since)));
   if (system.gate.config_stale) return h('span.state.bad', icon('warn'), t('gate.stale'));
   return h('span.state.good', icon('check'), h('span', t('gate.seen'), ' ', when(seen)));
 }

@@ -20,6 +20,7 @@ const views = {
   users: () => import('./users.js'),
   roles: () => import('./roles.js'),
   'api-keys': () => import('./apikeys.js'),
+  exceptions: () => import('./exceptions.js'),
   audit: () => import('./audit.js'),
   profile: () => import('./profile.js'),
 };
@@ -39,6 +40,7 @@ const menu = () => [
   ['users', t('users.title'), may('manage_users')],
   ['roles', t('roles.title'), may('manage_users')],
   ['api-keys', t('keys.title'), me.user.administrator && !may('manage_partners')],
+  ['exceptions', t('exceptions.title'), may('manage_partners')],
   ['audit', t('audit.title'), may('view_audit') || may('manage_partners')],
 ].filter(([, , shown]) => shown);
 

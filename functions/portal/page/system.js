@@ -94,6 +94,7 @@ class System {
       fact('policy.extensions', String(p.max_extensions)), fact('policy.reason', t('policy.reason.' + p.reason)), fact('policy.binding', t('policy.binding.' + p.binding)),
       p.decision_cache_seconds > 0 && fact('policy.cache', length(p.decision_cache_seconds)),
       system.restricted_paths.length > 0 && fact('system.paths', system.restricted_paths.map(path => h('div', h('code', path)))),
+      system.exceptions.length > 0 && fact('system.exceptions', system.exceptions.map(e => h('div', e.name, e.applies ? '' : [' · ', t('exceptions.void')], e.paths.map(path => [' ', h('code', path)])))),
       fact('system.since', when(system.created_at))),
     may('manage_phone_systems') && h('div.acts', button(t('system.edit'), () => this.edit()), button(t('system.remove'), () => remove(this.system, () => { location.hash = ''; }), '.danger'))];
   }

@@ -1,0 +1,45 @@
+package browser
+
+import "testing"
+
+// An operator makes an exception by name and withdraws it; the partner sees it at
+// the phone system.
+func TestAnExceptionIsMadeAndWithdrawn(t *testing.T) {
+	s := newStage(t)
+	alice := s.Administrator("acme", "alice@acme.example")
+	gate := alice.PhoneSystem(pbxHost, nil)
+	p := s.tab()
+	operator := s.Operator()
+	p.signInAs(operator, "Partners")
+	p.press("Exceptions")
+	p.see("No exceptions")
+	p.shot("exceptions-none")
+	p.press("Make an exception")
+	p.enter("Id of the phone system", gate.ID)
+	p.enter("Host name of its console", "other.example")
+	p.enter("What it is called", "Address book")
+	p.enter("Why it is needed", "the reception's address book")
+	p.enter("Paths", "/xapi/v1/Contacts")
+	p.press("Make it")
+	p.see("There is no phone system with this id and this host.")
+	p.enter("Host name of its console", pbxHost)
+	p.shot("exceptions-new")
+	p.press("Make it")
+	p.see("/xapi/v1/Contacts")
+	p.shot("exceptions")
+	p.press("Sign out")
+	p.see("You are signed out.")
+	p.signIn(alice)
+	p.press("PBX " + pbxHost)
+	p.see("Exceptions by the operators")
+	p.shot("system-excepted")
+	p.press("Sign out")
+	p.see("You are signed out.")
+	p.signInAs(operator, "Partners")
+	p.press("Exceptions")
+	p.press("Withdraw Address book")
+	p.see("are locked again at once")
+	p.press("Withdraw")
+	p.see("No exceptions")
+	p.quiet()
+}

@@ -1,7 +1,5 @@
 package access
 
-import "slices"
-
 // The ids of the built-in roles. No role that a partner makes has such an id.
 const (
 	Technician    = "TECHNICIAN"
@@ -15,21 +13,32 @@ const LongestUnlock = 86400
 
 // BuiltIn lists the roles that every partner has, in the order they are shown.
 // They are written here and stored nowhere: nobody can change or remove one.
-func BuiltIn() []Role {
-	return []Role{
-		{ID: Technician, Name: "Technician", Permissions: []Permission{Unlock}, PhoneSystems: []string{EveryPhoneSystem}, MaxUnlockSeconds: LongestUnlock},
-		{ID: Auditor, Name: "Auditor", Permissions: []Permission{ViewUnlocks, ViewAudit}, PhoneSystems: []string{EveryPhoneSystem}},
-		// A template: it grants nothing until a role made from it names phone systems.
-		{ID: LimitedAccess, Name: "Limited access", Permissions: []Permission{Unlock}, PhoneSystems: []string{}, MaxUnlockSeconds: 3600},
-	}
+func BuiltIn() []Role { return []Role{technician(), auditor(), limitedAccess()} }
+
+func technician() Role {
+	return Role{ID: Technician, Name: "Technician", Permissions: []Permission{Unlock}, PhoneSystems: []string{EveryPhoneSystem}, MaxUnlockSeconds: LongestUnlock}
 }
 
-// BuiltInRole finds the built-in role with an id.
+func auditor() Role {
+	return Role{ID: Auditor, Name: "Auditor", Permissions: []Permission{ViewUnlocks, ViewAudit}, PhoneSystems: []string{EveryPhoneSystem}}
+}
+
+// limitedAccess is a template: it grants nothing until a role made from it names
+// phone systems.
+func limitedAccess() Role {
+	return Role{ID: LimitedAccess, Name: "Limited access", Permissions: []Permission{Unlock}, PhoneSystems: []string{}, MaxUnlockSeconds: 3600}
+}
+
+// BuiltInRole finds the built-in role with an id. Each decision at a gate asks,
+// and nearly always in vain.
 func BuiltInRole(id string) (Role, bool) {
-	all := BuiltIn()
-	i := slices.IndexFunc(all, func(r Role) bool { return r.ID == id })
-	if i < 0 {
-		return Role{}, false
+	switch id {
+	case Technician:
+		return technician(), true
+	case Auditor:
+		return auditor(), true
+	case LimitedAccess:
+		return limitedAccess(), true
 	}
-	return all[i], true
+	return Role{}, false
 }

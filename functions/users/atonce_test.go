@@ -2,6 +2,7 @@ package users_test
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -208,23 +209,72 @@ func TestAttack22DemotedAdministratorIsNarrowed(t *testing.T) {
 	})
 }
 
-// Who was found entitled and loses it before the commit opens nothing: rights are
-// read again with what opening rests on.
+// What shuts a phone system shuts every window on it with the very next decision,
+// and no other; each end is told once, with its cause. One that is gone exists for
+// no session any more.
+func TestAttack22EndOfAPhoneSystemEndsItsWindows(t *testing.T) {
+	for name, c := range map[string]struct {
+		method, path string
+		body         any
+		status       int
+		cause, host  string
+		opening      int // what opening a window there is answered then
+	}{
+		"locked":  {"POST", "/lock", nil, 200, "phone_system.locked", "two.acme.example", 201},
+		"moved":   {"PATCH", "", map[string]any{"host": "new.acme.example"}, 200, "phone_system.changed", "new.acme.example", 201},
+		"removed": {"DELETE", "", nil, 204, "phone_system.deleted", "two.acme.example", 404},
+	} {
+		t.Run(name, func(t *testing.T) {
+			onBoth(t, func(t *testing.T, w *localtest.World) {
+				d := deploy(t, w)
+				path := "/v1/phone-systems/" + d.gates[1].ID
+				d.admin.Must(c.status, c.method, path+c.path, c.body)
+				d.gates[1].Host = c.host
+				d.shut(1)
+				d.wantGates("open_window", "")
+				d.told(1, c.cause)
+				if n := d.alive(); n != 3 {
+					t.Errorf("%d of 3 sessions live on", n)
+				}
+				if a := d.Send(bearer(d.tokens[0], "POST", path+"/unlocks", map[string]any{"reason": "x"})); a.Status != c.opening {
+					t.Errorf("opened anew: %d %s", a.Status, a.Body)
+				}
+				d.Tick()
+				d.told(1, c.cause)
+			})
+		})
+	}
+}
+
+// Who was found entitled and loses it before the commit opens nothing: rights,
+// activity and epoch are read again with what opening rests on.
 func TestAttack22OpeningHoldsToRoleAndFlag(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *localtest.World) {
 		alice := w.Administrator("acme", "alice@acme.example")
 		gate := alice.PhoneSystem("pbx.acme.example", nil)
+		patch := func(status int, path string, body map[string]any) { alice.Must(status, "PATCH", path, body) }
 		for name, narrow := range map[string]func(bob *localtest.Person, own string){
 			"role narrowed": func(_ *localtest.Person, own string) {
-				alice.Must(200, "PATCH", "/v1/roles/"+own, map[string]any{"permissions": []string{"view_audit"}})
+				patch(200, "/v1/roles/"+own, map[string]any{"permissions": []string{"view_audit"}})
 			},
 			"role deleted": func(_ *localtest.Person, own string) { alice.Must(204, "DELETE", "/v1/roles/"+own, nil) },
-			"role taken": func(bob *localtest.Person, _ string) {
-				alice.Must(200, "PATCH", userPath(bob), map[string]any{"roles": []string{}})
+			"role taken":   func(bob *localtest.Person, _ string) { patch(200, userPath(bob), map[string]any{"roles": []string{}}) },
+			"flag taken": func(bob *localtest.Person, _ string) {
+				patch(200, userPath(bob), map[string]any{"administrator": false})
 			},
+			"inactive": func(bob *localtest.Person, _ string) { patch(200, userPath(bob), map[string]any{"active": false}) },
+			"active again": func(bob *localtest.Person, _ string) {
+				patch(200, userPath(bob), map[string]any{"active": false})
+				patch(200, userPath(bob), map[string]any{"active": true})
+			},
+			"factor reset": func(bob *localtest.Person, _ string) { alice.Must(200, "POST", userPath(bob)+"/mfa-reset", nil) },
+			"deleted":      func(bob *localtest.Person, _ string) { alice.Must(204, "DELETE", userPath(bob), nil) },
 		} {
 			own := role(alice, 600, []string{"*"}, "unlock")
-			bob := w.User(alice, "bob-"+name[5:]+"@acme.example", own)
+			bob := w.User(alice, strings.ReplaceAll(name, " ", "-")+"@acme.example", own)
+			if name == "flag taken" {
+				patch(200, userPath(bob), map[string]any{"administrator": true, "roles": []string{}})
+			}
 			caller := bob.Caller()
 			narrow(bob, own)
 			if _, err := openAs(w, caller, gate.ID); err == nil {

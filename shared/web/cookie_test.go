@@ -61,70 +61,76 @@ func pages() map[string]http.Header {
 }
 
 func TestAttack23CrossSiteRequests(t *testing.T) {
-	w, alice, _, ids, _ := open(t)
-	cookie := cookieOf(w, alice)
-	with := func(page http.Header) http.Header {
-		h := page.Clone()
-		h.Set("Cookie", cookie)
-		return h
-	}
-	for name, page := range pages() {
-		for _, r := range routes(t, w) {
-			if r.public || r.gate || r.method == http.MethodGet {
-				continue
-			}
-			req := r.request(t, ids)
-			req.Header = with(page)
-			if a := w.Send(req); a.Status != http.StatusForbidden || a.Text("code") != "forbidden" {
-				t.Errorf("%s: %s %s: %d %s", name, r.method, r.path, a.Status, a.Body)
+	onBoth(t, func(t *testing.T, on store) {
+		w, alice, _, ids, _ := open(t, on)
+		cookie := cookieOf(w, alice)
+		with := func(page http.Header) http.Header {
+			h := page.Clone()
+			h.Set("Cookie", cookie)
+			return h
+		}
+		for name, page := range pages() {
+			for _, r := range routes(t, w) {
+				if r.public || r.gate || r.method == http.MethodGet {
+					continue
+				}
+				req := r.request(t, ids)
+				req.Header = with(page)
+				if a := w.Send(req); a.Status != http.StatusForbidden || a.Text("code") != "forbidden" {
+					t.Errorf("%s: %s %s: %d %s", name, r.method, r.path, a.Status, a.Body)
+				}
 			}
 		}
-	}
-	for name, page := range map[string]http.Header{
-		"origin": {"Origin": {localtest.BaseURL}}, "site": {"Sec-Fetch-Site": {"same-origin"}},
-		"both": {"Origin": {localtest.BaseURL}, "Sec-Fetch-Site": {"same-origin"}},
-	} {
-		w.Must(http.StatusCreated, localtest.Request{Method: "POST", Path: "/v1/phone-systems", Header: with(page), Body: map[string]any{"name": "PBX", "host": name + ".acme.example"}})
-	}
-	w.Must(http.StatusOK, localtest.Request{Method: "GET", Path: "/v1/session", Header: with(http.Header{"Sec-Fetch-Site": {"cross-site"}})})
+		for name, page := range map[string]http.Header{
+			"origin": {"Origin": {localtest.BaseURL}}, "site": {"Sec-Fetch-Site": {"same-origin"}},
+			"both": {"Origin": {localtest.BaseURL}, "Sec-Fetch-Site": {"same-origin"}},
+		} {
+			w.Must(http.StatusCreated, localtest.Request{Method: "POST", Path: "/v1/phone-systems", Header: with(page), Body: map[string]any{"name": "PBX", "host": name + ".acme.example"}})
+		}
+		w.Must(http.StatusOK, localtest.Request{Method: "GET", Path: "/v1/session", Header: with(http.Header{"Sec-Fetch-Site": {"cross-site"}})})
+	})
 }
 
 // What a form can send is refused whoever sends it, with and without a session.
 func TestAttack23Forms(t *testing.T) {
-	w, alice, gate, _, _ := open(t)
-	cookie := cookieOf(w, alice)
-	for name, kind := range map[string][]string{
-		"a form": {"application/x-www-form-urlencoded"}, "a form with files": {"multipart/form-data; boundary=x"}, "plain text": {"text/plain"},
-		"no type": nil, "an empty type": {""}, "JSON as text": {"text/plain; application/json"}, "nearly": {"application/jsonp"}, "JSON by suffix": {"application/problem+json"},
-	} {
-		for path, body := range map[string]string{
-			"/v1/phone-systems":                         `{"name":"PBX","host":"new.acme.example"}`,
-			"/v1/phone-systems/" + gate.ID + "/unlocks": `{"reason":"test"}`,
-			"/v1/login": `{"email":"alice@acme.example","password":"x"}`,
+	onBoth(t, func(t *testing.T, on store) {
+		w, alice, gate, _, _ := open(t, on)
+		cookie := cookieOf(w, alice)
+		for name, kind := range map[string][]string{
+			"a form": {"application/x-www-form-urlencoded"}, "a form with files": {"multipart/form-data; boundary=x"}, "plain text": {"text/plain"},
+			"no type": nil, "an empty type": {""}, "JSON as text": {"text/plain; application/json"}, "nearly": {"application/jsonp"}, "JSON by suffix": {"application/problem+json"},
 		} {
-			h := http.Header{"Cookie": {cookie}, "Origin": {localtest.BaseURL}, "Content-Type": kind}
-			if a := w.Send(localtest.Request{Method: "POST", Path: path, Body: body, Header: h}); a.Status != http.StatusUnsupportedMediaType {
-				t.Errorf("%s to %s: %d %s", name, path, a.Status, a.Body)
+			for path, body := range map[string]string{
+				"/v1/phone-systems":                         `{"name":"PBX","host":"new.acme.example"}`,
+				"/v1/phone-systems/" + gate.ID + "/unlocks": `{"reason":"test"}`,
+				"/v1/login": `{"email":"alice@acme.example","password":"x"}`,
+			} {
+				h := http.Header{"Cookie": {cookie}, "Origin": {localtest.BaseURL}, "Content-Type": kind}
+				if a := w.Send(localtest.Request{Method: "POST", Path: path, Body: body, Header: h}); a.Status != http.StatusUnsupportedMediaType {
+					t.Errorf("%s to %s: %d %s", name, path, a.Status, a.Body)
+				}
 			}
 		}
-	}
+	})
 }
 
 // No other page signs anybody in to an account that is not theirs.
 func TestAttack23SigningInFromElsewhere(t *testing.T) {
-	w := localtest.New(t)
-	alice := w.Administrator("acme", "alice@acme.example")
-	for name, page := range pages() {
-		w.Clock.Add(time.Minute)
-		password, factor := cookieLogin(w, alice, page)
-		for step, a := range map[string]localtest.Answer{"password": password, "second factor": factor} {
-			if a.Status != http.StatusForbidden || len(a.Header.Values("Set-Cookie")) > 0 {
-				t.Errorf("%s, %s: %d %s", name, step, a.Status, a.Body)
+	onBoth(t, func(t *testing.T, on store) {
+		w := world(t, on)
+		alice := w.Administrator("acme", "alice@acme.example")
+		for name, page := range pages() {
+			w.Clock.Add(time.Minute)
+			password, factor := cookieLogin(w, alice, page)
+			for step, a := range map[string]localtest.Answer{"password": password, "second factor": factor} {
+				if a.Status != http.StatusForbidden || len(a.Header.Values("Set-Cookie")) > 0 {
+					t.Errorf("%s, %s: %d %s", name, step, a.Status, a.Body)
+				}
 			}
 		}
-	}
-	w.Must(http.StatusForbidden, localtest.Request{Method: "POST", Path: "/v1/invitations/accept", Header: http.Header{"Origin": {"https://evil.example"}},
-		Body: map[string]any{"token": "x", "password": localtest.Password, "delivery": "cookie"}})
+		w.Must(http.StatusForbidden, localtest.Request{Method: "POST", Path: "/v1/invitations/accept", Header: http.Header{"Origin": {"https://evil.example"}},
+			Body: map[string]any{"token": "x", "password": localtest.Password, "delivery": "cookie"}})
+	})
 }
 
 // The cookies are out of reach of scripts, other hosts and plain http.
@@ -171,33 +177,37 @@ func TestCookies(t *testing.T) {
 
 // A device is known by its cookie as by its header.
 func TestAttack44DeviceCookie(t *testing.T) {
-	w := localtest.New(t)
-	alice := w.Administrator("acme", "alice@acme.example")
-	for range 6 {
-		w.Send(localtest.Request{Method: "POST", Path: "/v1/login", Body: map[string]any{"email": alice.Email, "password": "not the password"}})
-	}
-	known := http.Header{"Cookie": {"__Host-portcullis-device=" + alice.Device}}
-	right := map[string]any{"email": alice.Email, "password": localtest.Password}
-	w.Must(http.StatusTooManyRequests, localtest.Request{Method: "POST", Path: "/v1/login", Body: right})
-	w.Must(http.StatusOK, localtest.Request{Method: "POST", Path: "/v1/login", Body: right, Header: known})
+	onBoth(t, func(t *testing.T, on store) {
+		w := world(t, on)
+		alice := w.Administrator("acme", "alice@acme.example")
+		for range 6 {
+			w.Send(localtest.Request{Method: "POST", Path: "/v1/login", Body: map[string]any{"email": alice.Email, "password": "not the password"}})
+		}
+		known := http.Header{"Cookie": {"__Host-portcullis-device=" + alice.Device}}
+		right := map[string]any{"email": alice.Email, "password": localtest.Password}
+		w.Must(http.StatusTooManyRequests, localtest.Request{Method: "POST", Path: "/v1/login", Body: right})
+		w.Must(http.StatusOK, localtest.Request{Method: "POST", Path: "/v1/login", Body: right, Header: known})
+	})
 }
 
 // A token that is not exactly the one given out is nobody's.
 func TestAttack21AlteredTokens(t *testing.T) {
-	w := localtest.New(t)
-	alice := w.Administrator("acme", "alice@acme.example")
-	token := alice.Token
-	body := token[strings.LastIndex(token, "_")+1:]
-	for _, altered := range []string{
-		token[:len(token)-1], token + "a", token + " ", " " + token, token + "=", strings.ToUpper(token), strings.ToLower(token),
-		strings.Replace(token, "pcs_", "pcl_", 1), strings.Replace(token, "pcs_", "PCS_", 1), strings.Replace(token, alice.ID, strings.ToLower(alice.ID), 1),
-		strings.Replace(token, body, strings.ToUpper(body), 1), strings.Replace(token, alice.ID, alice.ID+".A", 1), token + "\x00", "",
-		strings.Repeat("a", 10_000), strings.Replace(token, "_", "＿", 1),
-	} {
-		a := w.Send(localtest.Request{Method: "GET", Path: "/v1/session", Header: http.Header{"Authorization": {"Bearer " + altered}}})
-		if a.Status != http.StatusUnauthorized || a.Text("code") != "bad_attempt" {
-			t.Errorf("%q: %d %s", altered, a.Status, a.Body)
+	onBoth(t, func(t *testing.T, on store) {
+		w := world(t, on)
+		alice := w.Administrator("acme", "alice@acme.example")
+		token := alice.Token
+		body := token[strings.LastIndex(token, "_")+1:]
+		for _, altered := range []string{
+			token[:len(token)-1], token + "a", token + " ", " " + token, token + "=", strings.ToUpper(token), strings.ToLower(token),
+			strings.Replace(token, "pcs_", "pcl_", 1), strings.Replace(token, "pcs_", "PCS_", 1), strings.Replace(token, alice.ID, strings.ToLower(alice.ID), 1),
+			strings.Replace(token, body, strings.ToUpper(body), 1), strings.Replace(token, alice.ID, alice.ID+".A", 1), token + "\x00", "",
+			strings.Repeat("a", 10_000), strings.Replace(token, "_", "＿", 1),
+		} {
+			a := w.Send(localtest.Request{Method: "GET", Path: "/v1/session", Header: http.Header{"Authorization": {"Bearer " + altered}}})
+			if a.Status != http.StatusUnauthorized || a.Text("code") != "bad_attempt" {
+				t.Errorf("%q: %d %s", altered, a.Status, a.Body)
+			}
 		}
-	}
-	alice.Must(http.StatusOK, "GET", "/v1/session", nil)
+		alice.Must(http.StatusOK, "GET", "/v1/session", nil)
+	})
 }

@@ -39,7 +39,7 @@ func endless(t testing.TB, w *localtest.World) []route {
 // call that there is, by whoever may make it: each is answered as documented, never
 // by a fault of ours.
 func FuzzRequest(f *testing.F) {
-	w, alice, gate, ids, _ := open(f)
+	w, alice, gate, ids, _ := open(f, bolt)
 	calls, bodies := endless(f, w), bodies()
 	maps.Copy(bodies, publicBodies())
 	for i, call := range calls {
@@ -92,7 +92,7 @@ func filled(path string, ids map[string]string, id string) string {
 // FuzzCredentials sends any credential with a request: none is somebody's but the
 // two that were given out, each the way it was given out.
 func FuzzCredentials(f *testing.F) {
-	w, alice, gate, _, _ := open(f)
+	w, alice, gate, _, _ := open(f, bolt)
 	bearer := alice.Token
 	cookie := cookieOf(w, alice)
 	for _, text := range []string{bearer, alice.Device, gate.Key, alice.Login(), "pck_X_" + strings.Repeat("a", 52)} {
@@ -121,7 +121,7 @@ func FuzzCredentials(f *testing.F) {
 
 // FuzzCursor sends any cursor: none is taken but one that was issued.
 func FuzzCursor(f *testing.F) {
-	w, alice, _, _, _ := open(f)
+	w, alice, _, _, _ := open(f, bolt)
 	issued := alice.Must(http.StatusOK, "GET", "/v1/audit?limit=1", nil).Text("next")
 	if issued == "" {
 		f.Fatal("there is one page")

@@ -31,7 +31,7 @@ func bodiesOfPrograms() map[string]any {
 }
 
 func TestProgramsMayWhatIsWrittenDown(t *testing.T) {
-	w, alice, _, ids, counting := open(t)
+	w, alice, _, ids, counting := open(t, bolt)
 	for i, permissions := range [][]access.Permission{access.ProgramPermissions(), {}} {
 		made := alice.Must(http.StatusCreated, "POST", "/v1/api-keys", map[string]any{"name": "program", "permissions": permissions})
 		left := forPrograms()
@@ -70,29 +70,31 @@ func TestProgramsMayWhatIsWrittenDown(t *testing.T) {
 
 // An API key is taken as a bearer token alone, whole, and while it lives.
 func TestAttack21AlteredAPIKeys(t *testing.T) {
-	w, alice, _, _, _ := open(t)
-	made := alice.Must(http.StatusCreated, "POST", "/v1/api-keys", map[string]any{"name": "program", "permissions": access.ProgramPermissions()})
-	key := made.Text("api_key")
-	last := "a"
-	if key[len(key)-1] == 'a' {
-		last = "b"
-	}
-	for what, header := range map[string]http.Header{
-		"shortened":                 {"Authorization": {"Bearer " + key[:len(key)-1]}},
-		"lengthened":                {"Authorization": {"Bearer " + key + "a"}},
-		"altered":                   {"Authorization": {"Bearer " + key[:len(key)-1] + last}},
-		"another's id":              {"Authorization": {"Bearer pck_" + alice.PartnerID + "." + alice.ID + key[len(key)-53:]}},
-		"another kind":              {"Authorization": {"Bearer pcs" + key[3:]}},
-		"its id":                    {"Authorization": {"Bearer " + made.Text("id")}},
-		"twice":                     {"Authorization": {"Bearer " + key, "Bearer " + key}},
-		"by cookie":                 {"Cookie": {"__Host-portcullis=" + key}, "Sec-Fetch-Site": {"same-origin"}, "Origin": {localtest.BaseURL}},
-		"a session as a key":        {"Authorization": {"Bearer pck" + alice.Token[3:]}},
-		"in another scheme":         {"Authorization": {"Basic " + key}},
-		"with a session of another": {"Authorization": {"Bearer " + key + " " + alice.Token}},
-	} {
-		a := w.Send(localtest.Request{Method: "GET", Path: "/v1/phone-systems", Header: header})
-		if a.Status != http.StatusUnauthorized || a.Text("code") != "bad_attempt" {
-			t.Errorf("%s: %d %s", what, a.Status, a.Body)
+	onBoth(t, func(t *testing.T, on store) {
+		w, alice, _, _, _ := open(t, on)
+		made := alice.Must(http.StatusCreated, "POST", "/v1/api-keys", map[string]any{"name": "program", "permissions": access.ProgramPermissions()})
+		key := made.Text("api_key")
+		last := "a"
+		if key[len(key)-1] == 'a' {
+			last = "b"
 		}
-	}
+		for what, header := range map[string]http.Header{
+			"shortened":                 {"Authorization": {"Bearer " + key[:len(key)-1]}},
+			"lengthened":                {"Authorization": {"Bearer " + key + "a"}},
+			"altered":                   {"Authorization": {"Bearer " + key[:len(key)-1] + last}},
+			"another's id":              {"Authorization": {"Bearer pck_" + alice.PartnerID + "." + alice.ID + key[len(key)-53:]}},
+			"another kind":              {"Authorization": {"Bearer pcs" + key[3:]}},
+			"its id":                    {"Authorization": {"Bearer " + made.Text("id")}},
+			"twice":                     {"Authorization": {"Bearer " + key, "Bearer " + key}},
+			"by cookie":                 {"Cookie": {"__Host-portcullis=" + key}, "Sec-Fetch-Site": {"same-origin"}, "Origin": {localtest.BaseURL}},
+			"a session as a key":        {"Authorization": {"Bearer pck" + alice.Token[3:]}},
+			"in another scheme":         {"Authorization": {"Basic " + key}},
+			"with a session of another": {"Authorization": {"Bearer " + key + " " + alice.Token}},
+		} {
+			a := w.Send(localtest.Request{Method: "GET", Path: "/v1/phone-systems", Header: header})
+			if a.Status != http.StatusUnauthorized || a.Text("code") != "bad_attempt" {
+				t.Errorf("%s: %d %s", what, a.Status, a.Body)
+			}
+		}
+	})
 }

@@ -109,10 +109,10 @@ func (r route) request(t testing.TB, ids map[string]string) localtest.Request {
 
 // open is an installation with one object of each kind, and a window that is
 // open; ids has them by the beginning of their paths.
-func open(t testing.TB) (w *localtest.World, alice *localtest.Person, gate *localtest.Gate, ids map[string]string, counting *tabletest.Counting) {
+func open(t testing.TB, on store) (w *localtest.World, alice *localtest.Person, gate *localtest.Gate, ids map[string]string, counting *tabletest.Counting) {
 	t.Helper()
 	clock := localtest.NewClock()
-	counting = tabletest.NewCounting(localtest.Bolt(t, clock))
+	counting = tabletest.NewCounting(on(t, clock))
 	w = localtest.On(t, counting, clock)
 	alice = w.Administrator("acme", "alice@acme.example")
 	operator := access.Caller{UserID: "OPERATOR", PartnerID: access.Operators, Administrator: true, MFAAt: clock.Now()}
@@ -134,7 +134,7 @@ func open(t testing.TB) (w *localtest.World, alice *localtest.Person, gate *loca
 
 // Every route that is not public answers nobody without a living session.
 func TestAttack09NoRouteWithoutASession(t *testing.T) {
-	w, alice, gate, ids, _ := open(t)
+	w, alice, gate, ids, _ := open(t, bolt)
 	pending := alice.Login()
 	enrolling := w.Must(http.StatusOK, localtest.Request{Method: "POST", Path: "/v1/login", Body: map[string]any{"email": alice.Email, "password": localtest.Password}}).Text("login_token")
 	ended := alice.Token
@@ -184,7 +184,7 @@ func TestAttack09NoRouteWithoutASession(t *testing.T) {
 
 // Gate routes know gate keys and nothing else.
 func TestAttack09NoGateWithASession(t *testing.T) {
-	w, alice, _, _, _ := open(t)
+	w, alice, _, _, _ := open(t, bolt)
 	for _, r := range routes(t, w) {
 		if !r.gate {
 			continue
@@ -204,7 +204,7 @@ func TestAttack09NoGateWithASession(t *testing.T) {
 // Another partner's administrator and the operator meet 404 wherever an id
 // stands in the path.
 func TestAttack09AnotherPartnersSession(t *testing.T) {
-	w, alice, _, ids, _ := open(t)
+	w, alice, _, ids, _ := open(t, bolt)
 	for name, stranger := range map[string]*localtest.Person{"another partner": w.Administrator("other", "carol@other.example"), "the operator": w.Operator()} {
 		for _, r := range routes(t, w) {
 			if r.public || r.gate || !strings.Contains(r.path, "{id}") {
@@ -238,69 +238,73 @@ func (r route) forOperators() bool {
 }
 
 func TestAttack40StolenSession(t *testing.T) {
-	for name, header := range map[string]func(w *localtest.World, p *localtest.Person) http.Header{
-		"bearer": func(_ *localtest.World, p *localtest.Person) http.Header {
-			return http.Header{"Authorization": {"Bearer " + p.Token}}
-		},
-		"cookie": func(w *localtest.World, p *localtest.Person) http.Header {
-			return http.Header{"Cookie": {cookieOf(w, p)}, "Origin": {localtest.BaseURL}}
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			w, alice, _, ids, counting := open(t)
-			stolen := header(w, alice)
-			w.Clock.Add(access.FreshFor)
-			send := func(req localtest.Request) localtest.Answer {
-				req.Header = stolen
-				return w.Send(req)
-			}
-			send(localtest.Request{Method: "GET", Path: "/v1/session"}) // it was here, this minute
-			for _, r := range routes(t, w) {
-				if r.public || r.gate || r.forOperators() || r.method == http.MethodGet || slices.Contains(notFresh(), r.method+" "+r.path) {
-					continue
+	onBoth(t, func(t *testing.T, on store) {
+		for name, header := range map[string]func(w *localtest.World, p *localtest.Person) http.Header{
+			"bearer": func(_ *localtest.World, p *localtest.Person) http.Header {
+				return http.Header{"Authorization": {"Bearer " + p.Token}}
+			},
+			"cookie": func(w *localtest.World, p *localtest.Person) http.Header {
+				return http.Header{"Cookie": {cookieOf(w, p)}, "Origin": {localtest.BaseURL}}
+			},
+		} {
+			t.Run(name, func(t *testing.T) {
+				w, alice, _, ids, counting := open(t, on)
+				stolen := header(w, alice)
+				w.Clock.Add(access.FreshFor)
+				send := func(req localtest.Request) localtest.Answer {
+					req.Header = stolen
+					return w.Send(req)
 				}
-				counting.Reset()
-				a := send(r.request(t, ids))
-				if a.Status != http.StatusForbidden || a.Text("code") != "mfa_required" {
-					t.Errorf("%s %s: %d %s", r.method, r.path, a.Status, a.Body)
-				}
-				if got := counting.Reset(); got.Applies+got.Adds > 0 {
-					t.Errorf("%s %s wrote: %+v", r.method, r.path, got)
-				}
-			}
-			for _, r := range routes(t, w) {
-				if r.method == http.MethodGet && !r.public && !r.gate && !r.forOperators() {
-					if a := send(r.request(t, ids)); a.Status != http.StatusOK {
-						t.Errorf("GET %s: %d %s", r.path, a.Status, a.Body)
+				send(localtest.Request{Method: "GET", Path: "/v1/session"}) // it was here, this minute
+				for _, r := range routes(t, w) {
+					if r.public || r.gate || r.forOperators() || r.method == http.MethodGet || slices.Contains(notFresh(), r.method+" "+r.path) {
+						continue
+					}
+					counting.Reset()
+					a := send(r.request(t, ids))
+					if a.Status != http.StatusForbidden || a.Text("code") != "mfa_required" {
+						t.Errorf("%s %s: %d %s", r.method, r.path, a.Status, a.Body)
+					}
+					if got := counting.Reset(); got.Applies+got.Adds > 0 {
+						t.Errorf("%s %s wrote: %+v", r.method, r.path, got)
 					}
 				}
-			}
-			for _, path := range []string{"DELETE /v1/unlocks/" + ids["/v1/unlocks"], "POST /v1/phone-systems/" + ids["/v1/phone-systems"] + "/lock", "DELETE /v1/session"} {
-				method, path, _ := strings.Cut(path, " ")
-				if a := send(localtest.Request{Method: method, Path: path}); a.Status >= 300 {
-					t.Errorf("%s %s: %d %s", method, path, a.Status, a.Body)
+				for _, r := range routes(t, w) {
+					if r.method == http.MethodGet && !r.public && !r.gate && !r.forOperators() {
+						if a := send(r.request(t, ids)); a.Status != http.StatusOK {
+							t.Errorf("GET %s: %d %s", r.path, a.Status, a.Body)
+						}
+					}
 				}
-			}
-		})
-	}
+				for _, path := range []string{"DELETE /v1/unlocks/" + ids["/v1/unlocks"], "POST /v1/phone-systems/" + ids["/v1/phone-systems"] + "/lock", "DELETE /v1/session"} {
+					method, path, _ := strings.Cut(path, " ")
+					if a := send(localtest.Request{Method: method, Path: path}); a.Status >= 300 {
+						t.Errorf("%s %s: %d %s", method, path, a.Status, a.Body)
+					}
+				}
+			})
+		}
+	})
 }
 
 // A record of an earlier answer is no way around fresh MFA: it makes nothing.
 func TestAttack40ReplayMakesNothing(t *testing.T) {
-	w, alice, _, _, _ := open(t)
-	create := func() localtest.Answer {
-		return w.Send(localtest.Request{
-			Method: "POST", Path: "/v1/phone-systems", Body: map[string]any{"name": "PBX", "host": "new.acme.example"},
-			Header: http.Header{"Authorization": {"Bearer " + alice.Token}, "Idempotency-Key": {"one"}},
-		})
-	}
-	first := create()
-	w.Clock.Add(access.FreshFor + time.Second)
-	again := create()
-	if again.Text("gate_key") != "" || again.Text("id") != first.Text("id") {
-		t.Errorf("the replay: %s", again.Body)
-	}
-	if n := len(alice.Must(http.StatusOK, "GET", "/v1/phone-systems", nil).Items()); n != 2 {
-		t.Errorf("%d phone systems", n)
-	}
+	onBoth(t, func(t *testing.T, on store) {
+		w, alice, _, _, _ := open(t, on)
+		create := func() localtest.Answer {
+			return w.Send(localtest.Request{
+				Method: "POST", Path: "/v1/phone-systems", Body: map[string]any{"name": "PBX", "host": "new.acme.example"},
+				Header: http.Header{"Authorization": {"Bearer " + alice.Token}, "Idempotency-Key": {"one"}},
+			})
+		}
+		first := create()
+		w.Clock.Add(access.FreshFor + time.Second)
+		again := create()
+		if again.Text("gate_key") != "" || again.Text("id") != first.Text("id") {
+			t.Errorf("the replay: %s", again.Body)
+		}
+		if n := len(alice.Must(http.StatusOK, "GET", "/v1/phone-systems", nil).Items()); n != 2 {
+			t.Errorf("%d phone systems", n)
+		}
+	})
 }

@@ -53,6 +53,10 @@ func newConsole(t testing.TB, profile string, cert tls.Certificate) *console {
 		n, err := io.Copy(io.Discard, r.Body)
 		fmt.Fprint(w, n, err)
 	})
+	mux.HandleFunc("GET /webclient/elsewhere", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("X-Accel-Redirect", "/.portcullis/denied")
+		fmt.Fprint(w, "as it is")
+	})
 	mux.HandleFunc("POST /xapi/v1/Backups", func(w http.ResponseWriter, r *http.Request) {
 		n, err := io.Copy(io.Discard, r.Body)
 		fmt.Fprint(w, n, err)

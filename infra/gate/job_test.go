@@ -3,7 +3,9 @@ package gate
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -202,4 +204,66 @@ func TestNoWebSocketOnRestrictedPaths(t *testing.T) {
 			s.t.Errorf("%s reached the phone system", seen[0].RequestURI)
 		}
 	})
+}
+
+// Of upgrades only web sockets are handed on: whoever talked the phone system into
+// HTTP/2 on a connection would ask there without the gate.
+func TestNoOtherUpgradeIsHandedOn(t *testing.T) {
+	each(t, setting{}, func(s *scene) {
+		for _, upgrades := range [][]string{{"h2c"}, {"H2C"}, {"h2c, websocket"}, {"websocket, h2c"}, {"websocketx"}, {"TLS/1.2"}, {"websocket", "h2c"}, {"h2c", "websocket"}} {
+			lines := []string{"GET /webclient/ HTTP/1.1", "Host: " + s.gate.Host, "Connection: Upgrade, HTTP2-Settings", "HTTP2-Settings: AAMAAABkAAQAAP__"}
+			for _, upgrade := range upgrades {
+				lines = append(lines, "Upgrade: "+upgrade)
+			}
+			a := s.raw(lines...)
+			for _, r := range s.pbx.seen() {
+				asked := slices.Contains(upgrades, "websocket") && slices.Equal(r.Header["Upgrade"], []string{"websocket"})
+				if got := r.Header["Upgrade"]; len(got) > 0 && !asked {
+					s.t.Errorf("%q reached the phone system as %q", upgrades, got)
+				}
+			}
+			if a.status == http.StatusSwitchingProtocols {
+				s.t.Errorf("%q: switched", upgrades)
+			}
+		}
+	})
+}
+
+// What a phone system answers is the browser's: it leads nginx nowhere inside.
+func TestAnswersLeadNowhereInside(t *testing.T) {
+	each(t, setting{}, func(s *scene) {
+		if a := s.do("GET", "/webclient/elsewhere", ""); a.status != 200 || a.body != "as it is" {
+			s.t.Errorf("%d %q", a.status, a.body)
+		}
+	})
+}
+
+// Who sends a request slowly is not waited for: nginx gives up on a head, and on
+// the rest of a body, after the times that its file sets, here a second each.
+// (Caddy's are its own, for all sites.)
+func TestSlowRequestsAreCutOff(t *testing.T) {
+	hurried := func(config string) string {
+		for _, line := range []string{"client_header_timeout 15s;", "client_body_timeout 60s;"} {
+			if !strings.Contains(config, line) {
+				t.Errorf("the file has no %s", line)
+			}
+			name, _, _ := strings.Cut(line, " ")
+			config = strings.Replace(config, line, name+" 1s;", 1)
+		}
+		return config
+	}
+	s := newScene(t, "nginx", setting{edit: hurried})
+	for what, begun := range map[string]string{
+		"a head": "GET /webclient/ HTTP/1.1\r\nHost: ",
+		"a body": "POST /webclient/upload HTTP/1.1\r\nHost: " + s.gate.Host + "\r\nContent-Length: 100\r\n\r\nx",
+	} {
+		connection := s.connect()
+		defer connection.Close()
+		if _, err := io.WriteString(connection, begun); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.ReadAll(connection); err != nil {
+			t.Errorf("%s: %v", what, err) // the minute of connect is over
+		}
+	}
 }

@@ -107,14 +107,16 @@ export function keep(list, made, items, make, update) {
   });
 }
 
-/** Replaces an element's content if what it is made of has changed. */
+/** Replaces an element's content if what it is made of has changed; the cursor stays on what says the same. */
 export function remake(node, made, content) {
   const text = JSON.stringify(made);
   if (node.dataset.made === text) return;
   node.dataset.made = text;
-  const within = node.contains(document.activeElement);
+  const at = node.contains(document.activeElement) && document.activeElement.textContent;
   fill(node, content());
-  if (within) node.querySelector('button')?.focus();
+  if (at === false) return;
+  const all = [...node.querySelectorAll('a, button')];
+  (all.find(one => one.textContent === at) ?? all[0])?.focus();
 }
 
 /** A table; on narrow windows its rows become blocks, so it says itself what it is. */

@@ -199,7 +199,7 @@ class Card {
 
   /** Tells a screen reader at five minutes, at one, and at the end; then the window is gone. */
   tick() {
-    if (!this.window) return;
+    if (!this.window || !me.user) return;
     const seconds = Math.ceil((Date.parse(this.window.expires_at) - now()) / 1000);
     const mine = this.window.user_id === me.user.id;
     if (mine && [300, 60].some(mark => seconds <= mark && this.told > mark)) {

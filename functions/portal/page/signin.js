@@ -44,6 +44,7 @@ export function retext() {
   say(inForm('[for=signin-email]'), t('signin.email'));
   say(inForm('[for=signin-password]'), t('signin.password'));
   say(inForm('button[type=submit]'), t('signin.submit'));
+  say(inForm('.peek .away'), t('password.show'));
   say(inForm('[href="#forgot"]'), t('signin.forgot'));
 }
 

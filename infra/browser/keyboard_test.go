@@ -1,0 +1,128 @@
+package browser
+
+import (
+	"fmt"
+	"strconv"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+
+	"portcullis.example/infra/local/localtest"
+)
+
+// keys presses keys, or types text.
+func (p *page) keys(keys string) {
+	p.t.Helper()
+	p.do(chromedp.KeyEvent(keys))
+}
+
+// focused tells of what has the focus: its name, and what a person without a mouse
+// would miss: that it can be seen, and that a dialog keeps it.
+const focused = `(() => {
+	const e = document.activeElement;
+	if (!e || e === document.body) return {name: '', flaw: ''};
+	const clean = t => (t ?? '').replace(/\s+/g, ' ').trim();
+	const name = [e.getAttribute('aria-label'), ...[...(e.labels ?? [])].map(l => l.innerText), ['INPUT','SELECT','TEXTAREA'].includes(e.tagName) ? '' : e.textContent].map(clean).find(Boolean) ?? '';
+	const box = e.getBoundingClientRect(), mark = getComputedStyle(e.closest('.chip') ? e.nextElementSibling : e);
+	const dialog = [...document.querySelectorAll('dialog[open]')].at(-1);
+	const flaws = [
+		[mark.outlineStyle === 'none' || parseFloat(mark.outlineWidth) < 2, 'has no outline'],
+		[box.bottom < 0 || box.top > innerHeight || box.right < 0 || box.left > innerWidth, 'is out of sight'],
+		[dialog && !dialog.contains(e), 'lies under a dialog'],
+	];
+	return {name, flaw: flaws.filter(([is]) => is).map(([, what]) => what).join(', ')};
+})()`
+
+type focus struct{ Name, Flaw string }
+
+// tabTo presses Tab until the focus is on what has a name, as somebody does who
+// has no mouse; everything on the way must be seen to have the focus.
+func (p *page) tabTo(name string) {
+	p.t.Helper()
+	for range 80 {
+		p.keys(kb.Tab)
+		at := evaluate[focus](p, focused)
+		if at.Flaw != "" {
+			p.t.Errorf("on the way to %q: %q has the focus and %s", name, at.Name, at.Flaw)
+		}
+		if at.Name == name {
+			return
+		}
+	}
+	p.fail(fmt.Errorf("Tab never comes to %q", name))
+}
+
+// focusIn waits until the focus is in something.
+func (p *page) focusIn(selector string) {
+	p.t.Helper()
+	p.until(fmt.Sprintf("document.activeElement.closest(%s)", strconv.Quote(selector)))
+}
+
+// A day's work with the keyboard alone: signing in, unlocking, extending, locking
+// again, inviting somebody, reading the audit. What has the focus is always seen,
+// a dialog keeps it and gives it back.
+func TestKeyboardAlone(t *testing.T) {
+	s := newStage(t)
+	alice := s.Administrator("acme", "alice@acme.example")
+	s.guard(alice.PhoneSystem(pbxHost, nil).Key)
+	p := s.tab()
+	p.open("/")
+	p.see("Sign in")
+	p.tabTo("E-mail")
+	p.keys(alice.Email)
+	p.tabTo("Password")
+	p.keys(localtest.Password + kb.Enter)
+	p.see("Code from your authenticator")
+	p.focusIn("input")
+	p.keys(alice.NextCode() + kb.Enter)
+	p.see("Locked")
+	p.unlockByKeyboard()
+	p.tabTo("Users")
+	p.keys(kb.Enter)
+	p.see("You are alone here")
+	p.enterOn("Invite somebody", "E-mail")
+	p.tabTo("E-mail")
+	p.keys("bob@acme.example")
+	p.tabTo("Technician unlock up to 24 h · all phone systems")
+	p.keys(" ")
+	p.enterOn("Invite", "An invitation is on its way to bob@acme.example")
+	p.enterOn("Audit", "Details")
+	p.tabTo("Details")
+	p.keys(kb.Enter)
+	p.until(`document.querySelector("details[open]")`)
+	p.quiet()
+}
+
+// enterOn comes to what has a name, presses it, and waits for what it brings.
+func (p *page) enterOn(name, brings string) {
+	p.t.Helper()
+	p.tabTo(name)
+	p.keys(kb.Enter)
+	p.see(brings)
+}
+
+func (p *page) unlockByKeyboard() {
+	p.t.Helper()
+	unlock := "Unlock PBX " + pbxHost
+	p.enterOn(unlock, "For how long?")
+	p.keys(kb.Escape)
+	p.until(`document.querySelectorAll('dialog').length === 0`)
+	if at := evaluate[focus](p, focused); at.Name != unlock {
+		p.t.Errorf("a dialog that was left gives the focus to %q", at.Name)
+	}
+	p.keys(kb.Enter)
+	p.see("For how long?")
+	p.focusIn("dialog")
+	p.tabTo("30 min") // what is chosen has the focus for all lengths
+	p.keys(kb.ArrowRight)
+	p.tabTo("Why?")
+	p.keys("a new handset for reception")
+	p.enterOn("Unlock", "is unlocked")
+	p.focusIn("dialog")
+	p.enterOn("Not now", " min left")
+	p.enterOn("Extend PBX "+pbxHost, "By how much?")
+	p.enterOn("Extend", "Extended")
+	p.keys(kb.Escape)
+	p.enterOn("Lock again PBX "+pbxHost, "your window is closed")
+}

@@ -38,7 +38,7 @@ const (
 	WrongAddress Reason = "wrong_address" // a window is bound to another source
 	Expired      Reason = "expired"       // the window of this browser is over
 	Revoked      Reason = "revoked"       // what granted it is gone
-	WrongHost    Reason = "wrong_host"    // not this phone system's, or its console over plain http
+	WrongHost    Reason = "wrong_host"    // not this phone system's
 	Ambiguous    Reason = "ambiguous"     // can mean more than one thing
 )
 

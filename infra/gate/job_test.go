@@ -229,11 +229,18 @@ func TestNoOtherUpgradeIsHandedOn(t *testing.T) {
 	})
 }
 
-// What a phone system answers is the browser's: it leads nginx nowhere inside.
+// What a phone system answers is the browser's: it leads nginx nowhere inside. Nor
+// does a browser get there by itself.
 func TestAnswersLeadNowhereInside(t *testing.T) {
 	each(t, setting{}, func(s *scene) {
 		if a := s.do("GET", "/webclient/elsewhere", ""); a.status != 200 || a.body != "as it is" {
 			s.t.Errorf("%d %q", a.status, a.body)
+		}
+		s.pbx.seen()
+		for _, inside := range []string{"decision", "denied", "unsure", "unheard", "", "x"} {
+			if a := s.do("GET", "/.portcullis/"+inside, ""); a.status != 404 || len(s.pbx.seen()) > 0 {
+				s.t.Errorf("%q: %d", inside, a.status)
+			}
 		}
 	})
 }

@@ -1,6 +1,7 @@
 package gate
 
 import (
+	"crypto/tls"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -8,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"portcullis.example/infra/gate/proxytest"
@@ -63,6 +65,33 @@ func TestAttack30PortcullisThatIsNotWell(t *testing.T) {
 			if a := s.do("GET", "/xapi/v1/SystemStatus", "", "Cookie: "+cookie); a.status != 401 { // the phone system's own
 				s.t.Errorf("back to normal: %d %s", a.status, a.body)
 			}
+		})
+	}
+}
+
+// Who stands in Portcullis' place without its certificate is not believed, and
+// gets no gate key: another authority's, another host's.
+func TestAttack30ImpostorIsNotAsked(t *testing.T) {
+	for what, impostor := range map[string]func(*proxytest.Authority) tls.Certificate{
+		"of another authority": func(*proxytest.Authority) tls.Certificate { return proxytest.NewAuthority(t).Certify("portal.example") },
+		"of another host":      func(ca *proxytest.Authority) tls.Certificate { return ca.Certify("evil.example") },
+	} {
+		t.Run(what, func(t *testing.T) {
+			var told atomic.Bool
+			each(t, setting{impostor: impostor, answer: func(http.Handler) http.Handler {
+				return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+					told.Store(true)
+					w.Header().Set("Portcullis-Decision", "allow")
+					w.WriteHeader(204)
+				})
+			}}, func(s *scene) {
+				if a := s.do("GET", "/xapi/v1/Users", ""); a.status != 503 || len(s.pbx.seen()) > 0 || told.Load() {
+					s.t.Errorf("%d; it was asked: %v", a.status, told.Load())
+				}
+				if a := s.do("GET", "/webclient/", ""); a.status != 200 {
+					s.t.Errorf("an extension user gets %d", a.status)
+				}
+			})
 		})
 	}
 }

@@ -34,6 +34,7 @@ type scene struct {
 	generated string
 	url       string
 	browser   *http.Client
+	nameless  bool
 }
 
 // setting is what a scene may differ in.
@@ -46,8 +47,14 @@ type setting struct {
 	edit func(config string) string
 	// upstream is the phone system's web server, if not the stand-in of profile.
 	upstream string
-	// more stands in nginx's http block beside the gate's file.
+	// more stands in nginx's http block beside the gate's file; PORT is the gate's,
+	// FOLDER where its certificate is.
 	more string
+	// nameless has a browser that does not say in TLS which host it wants: nginx
+	// then reads its requests as the first of its servers says.
+	nameless bool
+	// impostor answers in Portcullis' place.
+	impostor func(ca *proxytest.Authority) tls.Certificate
 	// answer stands in for Portcullis.
 	answer func(portcullis http.Handler) http.Handler
 }
@@ -57,7 +64,7 @@ func newScene(t testing.TB, proxy string, o setting) *scene {
 	if o.profile == "" {
 		o.profile = "3cx-v20"
 	}
-	s := &scene{World: localtest.New(t), t: t, proxy: proxy, ca: proxytest.NewAuthority(t), folder: t.TempDir()}
+	s := &scene{World: localtest.New(t), t: t, proxy: proxy, ca: proxytest.NewAuthority(t), folder: t.TempDir(), nameless: o.nameless}
 	host := cmp.Or(o.host, "pbx.example.com") + ":" + proxytest.FreePort(t)
 	s.alice = s.Administrator("acme", "alice@acme.example")
 	s.gate = s.alice.PhoneSystem(host, o.policy)
@@ -69,7 +76,8 @@ func newScene(t testing.TB, proxy string, o setting) *scene {
 	s.startProxy(o)
 	transport := &http.Transport{TLSClientConfig: s.ca.ClientTLS(host), DialContext: s.dial, DisableCompression: true}
 	t.Cleanup(transport.CloseIdleConnections)
-	s.browser = &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	// A minute is what nginx waits for by itself: the gates' files say two seconds.
+	s.browser = &http.Client{Transport: transport, Timeout: 50 * time.Second, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	return s
 }
 
@@ -79,7 +87,11 @@ func (s *scene) startPortal(o setting) {
 		handler = o.answer(handler)
 	}
 	s.portal = httptest.NewUnstartedServer(handler)
-	s.portal.TLS = &tls.Config{Certificates: []tls.Certificate{s.ca.Certify("portal.example")}}
+	cert := s.ca.Certify("portal.example")
+	if o.impostor != nil {
+		cert = o.impostor(s.ca)
+	}
+	s.portal.TLS = &tls.Config{Certificates: []tls.Certificate{cert}}
 	s.portal.StartTLS()
 	s.t.Cleanup(s.stopPortal)
 }
@@ -110,7 +122,8 @@ func (s *scene) startProxy(o setting) {
 	proxytest.Lay(s.t, s.proxy, s.folder, config, s.gate.Key)
 	s.ca.Write(s.folder, s.ca.Certify("pbx.example.com"))
 	_, port, _ := strings.Cut(s.gate.Host, ":")
-	proxytest.Run(s.t, proxytest.Command(s.t, s.proxy, s.folder, o.more), port)
+	more := strings.NewReplacer("PORT", port, "FOLDER", s.folder).Replace(o.more)
+	proxytest.Run(s.t, proxytest.Command(s.t, s.proxy, s.folder, more), port)
 }
 
 func (s *scene) dial(ctx context.Context, _, address string) (net.Conn, error) {
@@ -179,6 +192,9 @@ func (s *scene) connect() *tls.Conn {
 	}
 	config := s.ca.ClientTLS(s.gate.Host)
 	config.NextProtos = []string{"http/1.1"}
+	if s.nameless && s.proxy == "nginx" { // Caddy answers nobody so
+		config.ServerName, config.InsecureSkipVerify = "", true
+	}
 	return tls.Client(connection, config)
 }
 

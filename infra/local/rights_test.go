@@ -42,7 +42,11 @@ func readRights(t *testing.T) rights {
 		}
 		switch call := cells[0]; {
 		case call == "call":
-			columns = cells[1:]
+			if columns = cells[1:]; len(columns) > 1 && !slices.Equal(slices.Sorted(slices.Values(columns)), slices.Sorted(slices.Values(askers()))) {
+				t.Errorf("the columns are %q, those who ask %q", columns, askers())
+			}
+		case r.matrix[call] != nil || r.without[call] != "":
+			t.Errorf("docs/rights.md has %s twice", call)
 		case !strings.Contains(call, " /"):
 		case len(cells) == 2:
 			r.without[call] = cells[1]

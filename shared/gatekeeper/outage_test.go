@@ -195,6 +195,37 @@ func TestAttack30TableThatFails(t *testing.T) {
 	}
 }
 
+// late is a table whose reads take time.
+type late struct {
+	table.Table
+	clock *localtest.Clock
+	takes time.Duration
+}
+
+func (l *late) GetAll(ctx context.Context, keys ...table.Key) ([]table.Item, error) {
+	items, err := l.Table.GetAll(ctx, keys...)
+	if l.takes > 0 {
+		l.clock.Add(l.takes)
+	}
+	return items, err
+}
+
+// A window that ends while its decision is read is over: the time after the read
+// counts.
+func TestAttack30TableThatIsSlowerThanTheWindow(t *testing.T) {
+	var store *late
+	s := sceneOver(t, nil, func(inner table.Table) table.Table {
+		store = &late{Table: inner}
+		return store
+	})
+	store.clock = s.Clock
+	cookie := s.gate.Pass(s.alice.Unlock(s.gate, 60))
+	s.Clock.Add(59 * time.Second)
+	reads(t, s.gate.Decide("GET", restricted, cookie), "open_window")
+	store.takes = time.Second
+	reads(t, s.gate.Decide("GET", restricted, cookie), "expired")
+}
+
 // That a denial can't be recorded changes nothing about it.
 func TestAttack30AuditThatFails(t *testing.T) {
 	var faulty *tabletest.Faulty

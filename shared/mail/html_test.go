@@ -71,7 +71,7 @@ func TestHTMLSaysWhatTheTextSays(t *testing.T) {
 
 // What somebody else wrote stays text, and nothing is fetched by opening a mail.
 func TestAttack39HTMLOfLettersIsInert(t *testing.T) {
-	got := taken(t, mail.Letter{To: "a@example.com", Subject: "x", Text: `<script>alert(1)</script> <img src=https://evil.example/x.png> ` +
+	got := taken(t, mail.Letter{To: "a@example.com", Subject: "</title><script>alert(1)</script>", Text: `<script>alert(1)</script> <img src=https://evil.example/x.png> ` +
 		`https://evil.example/ https://portal.example.evil.example/ https://portal.example@evil.example/ "onmouseover="x javascript:alert(1) ` +
 		`https://portal.example/"><script>x</script>`})
 	for _, to := range links(got.HTML) {

@@ -83,6 +83,21 @@ func TestAttack26OtherMethods(t *testing.T) {
 			t.Errorf("%q /xapi/: %v", method, v)
 		}
 	}
+	for _, method := range []string{"TRACE", "CONNECT"} {
+		if v := m.Judge(method, "/webclient/"); v.Class != Restricted || v.Rule != "method "+method {
+			t.Errorf("%s /webclient/: %v", method, v)
+		}
+	}
+}
+
+// X(key) is X to an OData server: it is as restricted as that, wherever it lies.
+func TestAttack26KeysBehindARestrictedPath(t *testing.T) {
+	m := compile(t, "3cx-v20", "/webclient/kiss")
+	for _, path := range []string{"/webclient/kiss(1)", "/webclient/Kiss('a')/x", "/webclient/kiss(", "/webclient/kiss()", "/xapi(1)/v1/Users"} {
+		if v := m.Judge("GET", path); v.Class != Restricted || v.Rule == "no rule" {
+			t.Errorf("%s: %v", path, v)
+		}
+	}
 }
 
 // Every code point that some mapping turns into ASCII alone is a doubt; the

@@ -109,16 +109,16 @@ func (s *scene) told(r *http.Request) {
 }
 
 // Whatever a client claims, also where another server of the same nginx, which is
-// the first, takes names with _ and . in them, and the client names no host in TLS.
+// the first, takes names with _ in them, and the client names no host in TLS.
 func TestAttack25ForgedHeadersThroughTheProxies(t *testing.T) {
-	first := "server { listen PORT ssl default_server; server_name first.example; underscores_in_headers on; ignore_invalid_headers off; " +
+	first := "server { listen PORT ssl default_server; server_name first.example; underscores_in_headers on; " +
 		"ssl_certificate FOLDER/fullchain.pem; ssl_certificate_key FOLDER/privkey.pem; return 404; }"
 	for what, more := range map[string]string{"as it comes": "", "where nginx takes any header": first} {
 		t.Run(what, func(t *testing.T) {
 			q := &asked{}
 			each(t, setting{answer: q.note, more: more, nameless: more != ""}, func(s *scene) {
 				q.headers = nil
-				forged := []string{"Host: " + s.gate.Host}
+				var forged []string
 				for _, name := range claimed() {
 					value := "forged"
 					switch strings.ToLower(name) {
@@ -131,6 +131,8 @@ func TestAttack25ForgedHeadersThroughTheProxies(t *testing.T) {
 					}
 					forged = append(forged, name+": "+value)
 				}
+				// The host comes last: until then nginx knows no server but the first.
+				forged = append(forged, "Host: "+s.gate.Host)
 				s.locked("with forged headers", s.raw(append([]string{"GET /xapi/v1/Users HTTP/1.1"}, forged...)...))
 				for _, h := range q.headers {
 					for name, want := range map[string]string{"Portcullis-Method": "GET", "Portcullis-Url": s.url + "/xapi/v1/Users", "Portcullis-Client": "127.0.0.1"} {

@@ -274,3 +274,27 @@ func TestSlowRequestsAreCutOff(t *testing.T) {
 		}
 	}
 }
+
+// Only what is spelled to the letter as the profile has it passes unasked: with
+// Portcullis stopped, nothing else gets through, though it would be let through.
+func TestOnlyPlainSpellingsPassUnasked(t *testing.T) {
+	each(t, setting{}, func(s *scene) {
+		odd := []string{"/WebClient/", "/webclient/%61", "/%77ebclient/", "/webclient/a%20b", "/MYPHONE/x", "/callcontrol/x,y", "/XAPI/v1/MyUser", "/Main.JS"}
+		for _, path := range odd {
+			if a := s.do("GET", path, ""); a.status == 403 || a.status == 503 || len(s.pbx.seen()) != 1 {
+				s.t.Errorf("%s: %d", path, a.status)
+			}
+		}
+		s.stopPortal()
+		for _, path := range odd {
+			if a := s.do("GET", path, ""); a.status != 503 || len(s.pbx.seen()) > 0 {
+				s.t.Errorf("%s passes unasked: %d", path, a.status)
+			}
+		}
+		for _, path := range []string{"/webclient/", "/webclient/a", "/MyPhone/x", "/xapi/v1/MyUser", "/main.js?x=%2f"} {
+			if s.do("GET", path, ""); len(s.pbx.seen()) != 1 {
+				s.t.Errorf("%s does not pass", path)
+			}
+		}
+	})
+}

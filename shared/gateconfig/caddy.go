@@ -29,12 +29,12 @@ func (f *file) caddyPatterns() string {
 func caddyStrip() string {
 	var all []string
 	for _, start := range []string{"Portcullis", "Remote", "Forwarded", "X-Forwarded", "X-Original", "X-Rewrite", "X-Auth-Request", "X-Remote", "X-Webauth", "X-Real"} {
-		for _, spelling := range spellings(start) {
+		for _, spelling := range spellings(start, "-", "_", ".") {
 			all = append(all, "request_header -"+spelling+"*")
 		}
 	}
 	for _, name := range []string{"X-Client-Ip", "X-Cluster-Client-Ip", "True-Client-Ip", "Client-Ip"} {
-		for _, spelling := range spellings(name) {
+		for _, spelling := range spellings(name, "-", "_", ".") {
 			all = append(all, "request_header -"+spelling)
 		}
 	}

@@ -22,18 +22,23 @@ func set() []string {
 	return []string{"Remote-User", "Remote-Email", "X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "X-Forwarded-Port", "X-Real-Ip"}
 }
 
-// spellings are a header's name with each of its dashes written as - _ or . : a
-// program that hands headers on as variables makes one of them
-// (CVE-2026-40575). Of names with more than two dashes, only the uniform ones.
-func spellings(name string) []string {
+// spellings are a header's name with each of its dashes written as one of the
+// signs, a dash first: a program that hands headers on as variables makes one of
+// - _ and . (CVE-2026-40575). Of names with more than two dashes, only the uniform
+// ones.
+func spellings(name string, signs ...string) []string {
 	parts := strings.Split(name, "-")
 	if len(parts) > 3 {
-		return []string{name, strings.Join(parts, "_"), strings.Join(parts, ".")}
+		var all []string
+		for _, sign := range signs {
+			all = append(all, strings.Join(parts, sign))
+		}
+		return all
 	}
 	all := []string{parts[0]}
 	for _, part := range parts[1:] {
 		var longer []string
-		for _, sign := range []string{"-", "_", "."} {
+		for _, sign := range signs {
 			for _, start := range all {
 				longer = append(longer, start+sign+part)
 			}

@@ -50,3 +50,22 @@ func TestUpstreamsThatAreNone(t *testing.T) {
 		}
 	}
 }
+
+// Times that no test can wait for: how long the portal and the phone system are
+// waited for, and how long a quiet web socket of an extension user stays open.
+func TestTimesAreSet(t *testing.T) {
+	for proxy, times := range map[string][]string{
+		"nginx": {"client_header_timeout 15s;", "client_body_timeout 60s;", "proxy_connect_timeout 2s;", "proxy_send_timeout 2s;", "proxy_read_timeout 2s;", "proxy_connect_timeout 5s;", "proxy_send_timeout 1h;", "proxy_read_timeout 1h;"},
+		"caddy": {"dial_timeout 2s", "response_header_timeout 2s", "tls_timeout 2s", "dial_timeout 5s"},
+	} {
+		text, err := New(proxy, options(""))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, set := range times {
+			if !strings.Contains(text, set) {
+				t.Errorf("%s: no %s", proxy, set)
+			}
+		}
+	}
+}

@@ -101,10 +101,13 @@ func (f *file) nginxPortal() string {
 	return lines("        ", all)
 }
 
+// nginxStrip takes names with _ away as well. One with a dot it could not: nginx
+// compares such names with none. It drops them by itself, as long as no server of
+// it says otherwise before it knows which one is asked.
 func nginxStrip() string {
 	all := []string{"proxy_headers_hash_max_size 4096;", "proxy_headers_hash_bucket_size 128;"}
 	for _, name := range claims() {
-		for _, spelling := range spellings(name) {
+		for _, spelling := range spellings(name, "-", "_") {
 			if !slices.Contains(set(), spelling) {
 				all = append(all, "proxy_set_header "+spelling+` "";`)
 			}

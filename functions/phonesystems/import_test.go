@@ -8,6 +8,7 @@ import (
 
 	"portcullis.example/infra/local/localtest"
 	"portcullis.example/shared/access"
+	"portcullis.example/shared/bulk"
 	"portcullis.example/shared/table/tabletest"
 )
 
@@ -109,5 +110,16 @@ func TestImportMakesNoGateKey(t *testing.T) {
 	next := alice.Must(http.StatusOK, "POST", path+"/"+id+"/gate-key", nil)
 	if made.JSON["previous_valid_until"] != nil || next.JSON["previous_valid_until"] == nil {
 		t.Errorf("%s, then %s", made.Body, next.Body)
+	}
+}
+
+// A list of the largest size, and one line more.
+func TestImportOfPhoneSystemsSizes(t *testing.T) {
+	alice := localtest.New(t).Administrator("acme", "alice@acme.example")
+	if a := alice.Must(http.StatusUnprocessableEntity, "POST", path+"/import?dry_run=true", fleet(bulk.MostLines+1)); !strings.Contains(a.Text("detail"), "more than 500 lines") {
+		t.Errorf("%s", a.Body)
+	}
+	if a := alice.Must(http.StatusOK, "POST", path+"/import?dry_run=true", fleet(bulk.MostLines)); a.Number("counts.created") != bulk.MostLines {
+		t.Errorf("%.300s", a.Body)
 	}
 }

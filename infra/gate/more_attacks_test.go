@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -27,6 +28,14 @@ func TestAttack30PortcullisThatIsNotWell(t *testing.T) {
 		"204 deny": func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Portcullis-Decision", "deny")
 			w.WriteHeader(204)
+		},
+		"403 allow": func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Portcullis-Decision", "allow")
+			w.WriteHeader(403)
+		},
+		"503 allow": func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Portcullis-Decision", "allow")
+			w.WriteHeader(503)
 		},
 		"302":     func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Location", "/"); w.WriteHeader(302) },
 		"401":     func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(401) },
@@ -150,7 +159,7 @@ func (s *scene) ticketsIn(name string) bool {
 // Whatever becomes of a request for a pass, its ticket stands in no log: also
 // beyond the rate, and where Portcullis does not answer.
 func TestTicketsAndKeysAreNotLogged(t *testing.T) {
-	each(t, setting{}, func(s *scene) {
+	eachLogging(t, func(s *scene) {
 		_, unlock := s.pass(s.alice)
 		ticket := "?ticket=" + unlock.Text("pass.ticket")
 		s.do("GET", "/.portcullis/notice"+ticket, "")
@@ -166,7 +175,7 @@ func TestTicketsAndKeysAreNotLogged(t *testing.T) {
 		s.do("GET", "/xapi/v1/Users", "")
 		s.unlogged()
 	})
-	each(t, setting{}, func(s *scene) {
+	eachLogging(t, func(s *scene) {
 		_, unlock := s.pass(s.alice)
 		ticket := "?ticket=" + unlock.Text("pass.ticket")
 		s.do("GET", "/%2eportcullis/pass"+ticket, "")
@@ -177,11 +186,28 @@ func TestTicketsAndKeysAreNotLogged(t *testing.T) {
 	})
 }
 
+// eachLogging is each, with an administrator of Caddy who has its requests logged:
+// by itself it logs none.
+func eachLogging(t *testing.T, test func(s *scene)) {
+	site := regexp.MustCompile(`import (\S+)/\*\.tls`)
+	for proxy, edit := range map[string]func(string) string{
+		"nginx": nil,
+		"caddy": func(config string) string {
+			return site.ReplaceAllString(config, "$0\n\tlog {\n\t\toutput file $1/access.log\n\t}")
+		},
+	} {
+		t.Run(proxy, func(t *testing.T) { test(newScene(t, proxy, setting{edit: edit})) })
+	}
+}
+
 // unlogged demands that no log holds what opens anything, once all of what was
 // asked before has been logged.
 func (s *scene) unlogged() {
 	s.t.Helper()
-	s.do("GET", "/webclient/", "")
+	s.do("GET", "/webclient/logged", "")
+	if text, err := os.ReadFile(filepath.Join(s.folder, "access.log")); err != nil || !strings.Contains(string(text), "/webclient/logged") {
+		s.t.Errorf("no request is logged: %v", err)
+	}
 	for _, name := range []string{"access.log", "error.log"} {
 		if s.ticketsIn(name) {
 			s.t.Errorf("%s holds a ticket, a pass or the key", name)

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/net/websocket"
 )
@@ -295,6 +296,44 @@ func TestOnlyPlainSpellingsPassUnasked(t *testing.T) {
 			if s.do("GET", path, ""); len(s.pbx.seen()) != 1 {
 				s.t.Errorf("%s does not pass", path)
 			}
+		}
+	})
+}
+
+// Each file says what it was made from: as soon as the rules change, the phone
+// system reads that it is stale, and the audit once. What it is asked is decided
+// as before, by the new rules.
+func TestStaleGatesAreTold(t *testing.T) {
+	each(t, setting{}, func(s *scene) {
+		path := "/v1/phone-systems/" + s.gate.ID
+		stale := func() any {
+			s.Tick()
+			gate, _ := s.alice.Must(200, "GET", path, nil).JSON["gate"].(map[string]any)
+			return gate["config_stale"]
+		}
+		cookie, _ := s.pass(s.alice)
+		asked := func(when string) {
+			s.t.Helper()
+			s.locked(when, s.do("GET", "/xapi/v1/Users", ""))
+			if a := s.do("GET", "/xapi/v1/SystemStatus", "", "Cookie: "+cookie); a.status != 401 { // the phone system's own
+				s.t.Errorf("%s, with a window: %d", when, a.status)
+			}
+			s.pbx.seen()
+		}
+		asked("a current file")
+		if got := stale(); got != false {
+			s.t.Errorf("a current file: stale is %v", got)
+		}
+		s.alice.Must(200, "PATCH", path, map[string]any{"restricted_paths": []string{"/reports"}})
+		for range 2 {
+			s.Clock.Add(time.Minute)
+			asked("an old file")
+			if got := stale(); got != true {
+				s.t.Errorf("an old file: stale is %v", got)
+			}
+		}
+		if n := len(s.alice.Must(200, "GET", "/v1/audit?action=gate.config_stale", nil).Items()); n != 1 {
+			s.t.Errorf("told %d times", n)
 		}
 	})
 }

@@ -30,6 +30,9 @@ func TestFilesAreComplete(t *testing.T) {
 			if strings.Contains(text, "{{") || !strings.Contains(text, "/etc/portcullis/pbx.example.com/gate-key."+proxy) || !strings.Contains(text, "Main office") {
 				t.Errorf("%s for %s is not complete", proxy, name)
 			}
+			if !strings.Contains(text, "(umask 077; printf ") || !strings.Contains(text, "-m 0700") || strings.Contains(text, "pcg_") {
+				t.Errorf("%s for %s leaves the key to whoever reads files", proxy, name)
+			}
 		}
 	}
 }

@@ -205,6 +205,7 @@ func eachLogging(t *testing.T, test func(s *scene)) {
 func (s *scene) unlogged() {
 	s.t.Helper()
 	s.do("GET", "/webclient/logged", "")
+	s.do("GET", "/webclient/", "") // nginx logs a request before it takes the next
 	if text, err := os.ReadFile(filepath.Join(s.folder, "access.log")); err != nil || !strings.Contains(string(text), "/webclient/logged") {
 		s.t.Errorf("no request is logged: %v", err)
 	}

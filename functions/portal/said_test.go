@@ -27,10 +27,13 @@ func TestWhatTheAPISaysIsStillSaid(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	numbers := regexp.MustCompile(`\{\d\}`)
 	for key := range texts {
 		words, said := strings.CutPrefix(key, "said: ")
-		if said && !strings.Contains(code.String(), words) {
-			t.Errorf("nobody says %q", words)
+		for _, part := range numbers.Split(words, -1) {
+			if said && !strings.Contains(code.String(), part) {
+				t.Errorf("nobody says %q of %q", part, words)
+			}
 		}
 	}
 }

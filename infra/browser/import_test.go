@@ -34,6 +34,30 @@ func TestUsersAreBroughtOver(t *testing.T) {
 	p.quiet()
 }
 
+// What is wrong with a line is said in the reader's language.
+func TestLinesAreRefusedInGerman(t *testing.T) {
+	s := newStage(t)
+	alice := s.Administrator("acme", "alice@acme.example")
+	p := s.tab()
+	p.signIn(alice)
+	p.speak("de")
+	p.open("/help")
+	p.open("/#users/import")
+	p.choose("Die Datei", "email;administrator;roles\nbob@acme.example;nein;Technician\nbob@acme.example;nein;\ncarol@acme.example;vielleicht;\ndora@acme.example;;Chefin\neve;;\n")
+	p.press("Zeigen, was sie bewirkt")
+	for _, said := range []string{"Zeile 2 hat dieselbe Adresse", "Muss ja oder nein sein", "Nennt eine Rolle, die Sie nicht haben", "Das ist keine E-Mail-Adresse."} {
+		p.see(said)
+	}
+	p.open("/#phone-systems/import")
+	p.see("Telefonanlagen übernehmen")
+	p.choose("Die Datei", "name,host\n,no host\nBäckerei,pbx.example.com,3,4\n")
+	p.press("Zeigen, was sie bewirkt")
+	for _, said := range []string{"Muss 1 bis 200 Zeichen lang sein.", "Muss ein Host-Name sein", "Diese Zeile hat 4 Zellen und die erste 2"} {
+		p.see(said)
+	}
+	p.quiet()
+}
+
 // Phone systems come over from a list, and an export of a phone system's own
 // extensions tells who meets the lock.
 func TestPhoneSystemsAreBroughtOver(t *testing.T) {

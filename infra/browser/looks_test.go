@@ -103,6 +103,25 @@ func list(of []string) string {
 	return "[" + strings.Join(quoted, ",") + "]"
 }
 
+// prints demands that what is to be kept is on the paper, and the buttons are not.
+func (p *page) prints(kept string) {
+	p.t.Helper()
+	media := func(medium string) {
+		p.do(chromedp.Func(func(ctx context.Context, _ *chromedp.Target) error {
+			_, err := chromedp.Call(ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Media: medium})
+			return err
+		}))
+	}
+	media("print")
+	if !evaluate[bool](p, fmt.Sprintf("document.querySelector(%q).checkVisibility()", kept)) {
+		p.t.Errorf("%s is not printed", kept)
+	}
+	if evaluate[bool](p, "[...document.querySelectorAll('.act, nav')].some(e => e.checkVisibility())") {
+		p.t.Error("buttons are printed")
+	}
+	media("")
+}
+
 // picture keeps what the page shows, if there is a folder for it.
 func (p *page) picture(name string) {
 	p.t.Helper()

@@ -21,5 +21,6 @@ func TestOnesOwnAccount(t *testing.T) {
 	p.press("Make new codes")
 	p.press("Make new codes")
 	p.see("Keep your recovery codes")
+	p.prints(".codes")
 	p.quiet()
 }

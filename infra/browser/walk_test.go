@@ -87,6 +87,7 @@ func TestFromTheInvitationToTheConsole(t *testing.T) {
 	p.press("Go on")
 	p.see("Keep your recovery codes")
 	p.shot("codes")
+	p.prints(".codes")
 	p.tick("I have kept these codes in a safe place.")
 	p.press("Go on")
 	p.see("PBX office")

@@ -92,7 +92,7 @@ func (r roleNames) read(cell string) (ids []string, wrong string) {
 		case known:
 			return nil, "roles: names a role whose name several of yours have; write its id instead"
 		default:
-			return nil, "roles: names a role that you do not have; write names or ids of yours, with " + RoleSeparator + " between them"
+			return nil, "roles: names a role that you do not have; write names or ids of yours, with semicolons between them"
 		}
 	}
 	return ids, ""

@@ -86,11 +86,6 @@ export function icon(name) {
   return svg;
 }
 
-/** A link within the portal or to a page of ours. */
-export function link(href, ...children) {
-  return h('a', {href}, children);
-}
-
 /** Brings a list's elements up to date by their ids: what stays is not made anew, so that nobody loses the place. */
 export function keep(list, made, items, make, update) {
   const ids = new Set(items.map(item => item.id));

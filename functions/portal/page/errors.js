@@ -23,9 +23,11 @@ export function explain(problem, own = {}) {
   }
 }
 
-/** What the server said, in the reader's language where there is a text for it. */
+/** What the server said, in the reader's language where there is a text for it; {0} and {1} in that are its numbers. */
 export function translated(detail = '') {
-  const key = 'said: ' + detail;
-  if (has(key)) return t(key);
+  const numbers = [];
+  for (const words of [detail, detail.replace(/\b\d[\d-]*\b/g, number => `{${numbers.push(number) - 1}}`)]) {
+    if (has('said: ' + words)) return t('said: ' + words, numbers);
+  }
   return detail && detail[0].toUpperCase() + detail.slice(1);
 }

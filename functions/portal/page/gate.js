@@ -17,7 +17,7 @@ export function download(name, text, kind = 'text/plain') {
 }
 
 /** A gate key as it is shown, once. */
-export function keyBox(key) {
+function keyBox(key) {
   return [
     h('p.box.wait', t('gate.once')), h('code.secret', key),
     h('div.acts', copying(t('gate.copy'), () => key), button(t('gate.save'), () => download('gate-key', key + '\n'))),

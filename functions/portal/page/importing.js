@@ -23,11 +23,11 @@ const kinds = {
 
 const marks = {created: ['good', 'check'], error: ['bad', 'warn'], pending: ['open', 'clock']};
 
-/** What is wrong with a line: the column as the file names it, then in the reader's language why. */
-function reason(message) {
-  const [, column, why] = /^([a-z_]+): (.+)$/.exec(message) ?? [null, '', message];
-  return [column && [h('code', column), ': '], translated(why)];
-}
+/** What is wrong with a line: the columns as the file names them, and in the reader's language why. */
+const reason = message => message.split(/; (?=[a-z_]+: )/).map(part => {
+  const [, column, why] = /^([a-z_]+): (.+)$/.exec(part) ?? [null, '', part];
+  return h('div.small', column && [h('code', column), ': '], translated(why));
+});
 
 /** The view at #users/import and #phone-systems/import. */
 export function importing(kind) {
@@ -104,7 +104,7 @@ class Import {
     const outcomes = Object.entries(counts).filter(([, n]) => n > 0);
     fill(this.place, h('section.card', h('h2', {tabindex: '-1'}, title), h('p.acts', outcomes.map(([outcome, n]) => mark(outcome, `${n} × `))), below),
       h('div.scroll', {tabindex: '0', role: 'region', 'aria-label': title}, table([t('import.line'), t('import.what.' + this.kind), t('import.outcome')], h('tbody', items.map(item => row([
-        String(item.line), item[this.id], [mark(item.outcome), item.message && h('div.small', reason(item.message))]]))))));
+        String(item.line), item[this.id], [mark(item.outcome), item.message && reason(item.message)]]))))));
     this.place.querySelector('h2').focus();
     this.place.scrollIntoView({block: 'start'});
   }

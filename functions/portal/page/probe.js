@@ -91,16 +91,16 @@ function request(line) {
 }
 
 /** A table of results. */
-export const results = (rows, names) => rows.length > 0 && h('div.scroll', table(names.map(name => t('probe.' + name)), h('tbody', rows.map(row))));
+const results = (rows, names) => rows.length > 0 && h('div.scroll', table(names.map(name => t('probe.' + name)), h('tbody', rows.map(row))));
 
 /** How a request is treated. */
-export function classOf(name) {
+function classOf(name) {
   const marks = {restricted: ['state', 'lock'], unrestricted: ['state good', 'check'], ambiguous: ['state bad', 'warn']};
   return h('span', {class: marks[name][0]}, icon(marks[name][1]), t('class.' + name));
 }
 
 /** Which rule decided, in words. */
-export function ruleOf(rule) {
+function ruleOf(rule) {
   const [kind] = rule.split(/[ :]/);
   const key = has('rule.' + rule) ? 'rule.' + rule : 'rule.' + kind;
   return has(key) ? t(key, {what: rule.slice(kind.length).replace(/^[: ]+/, '')}) : rule;

@@ -31,7 +31,7 @@ export function stateOf(user) {
 }
 
 /** What somebody may do, in a few words. */
-export function rightsOf(user, roles) {
+function rightsOf(user, roles) {
   if (user.administrator) return t('users.admin');
   const names = user.roles.map(id => roles.find(role => role.id === id)).filter(Boolean).map(nameOf);
   return names.join(', ') || t('users.nothing');

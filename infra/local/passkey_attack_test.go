@@ -153,7 +153,10 @@ func (h *holder) typed(login, kind string, options []byte) localtest.Request {
 // Each is refused and told in the audit, as sign-in and as step-up; the right one
 // passes in between, so that it is no other thing that fails.
 func TestAttack15ForgedAssertions(t *testing.T) {
-	h := newHolder(localtest.New(t))
+	onBoth(t, refusesForgeries)
+}
+
+func refusesForgeries(t *testing.T, h *holder) {
 	h.key.Count = 10
 	h.signIn()
 	for name, forge := range h.forgeries() {
@@ -242,6 +245,9 @@ func TestAttack15ChallengesOfStepUps(t *testing.T) {
 		used := assertion(h.stepUpOptions())
 		h.Must(http.StatusOK, h.stepUp(used))
 		h.Must(http.StatusUnauthorized, h.stepUp(used))
+		spent := assertion(h.stepUpOptions())
+		h.Must(http.StatusUnauthorized, h.stepUp(map[string]any{"id": "x"})) // spends them
+		h.Must(http.StatusUnauthorized, h.stepUp(spent))
 		late := assertion(h.stepUpOptions())
 		h.Clock.Add(5 * time.Minute)
 		h.Must(http.StatusUnauthorized, h.stepUp(late))

@@ -66,6 +66,7 @@ func TestWhoDoesNotCancel(t *testing.T) {
 	s.Clock.Add(10 * time.Minute) // no fresh second factor
 	s.alice.Must(http.StatusForbidden, "DELETE", "/v1/partner/recovery", nil)
 	s.operator.Must(http.StatusForbidden, "DELETE", s.path(), nil)
+	s.operator.Must(http.StatusForbidden, "POST", s.path(), map[string]any{"administrator_email": s.alice.Email})
 	link := s.links(s.alice.Email)[0]
 	for name, token := range map[string]string{
 		"nothing": "", "cut off": link[:len(link)-1], "in capitals": strings.ToUpper(link), "a session": s.alice.Token, "a device": s.alice.Device,

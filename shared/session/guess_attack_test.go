@@ -239,8 +239,8 @@ func TestAttack08ForgedAddresses(t *testing.T) {
 	onBoth(t, func(t *testing.T, newScene func(*testing.T) *scene) {
 		s := newScene(t)
 		forged := func(i int, from string) localtest.Request {
-			req := loginRequest("nobody-"+time.Duration(i).String()+"@acme.example", "not the password")
-			req.Header = http.Header{"X-Forwarded-For": {"203.0.113." + time.Duration(i).String()}, "Forwarded": {"for=192.0.2.99"}}
+			req := loginRequest("nobody-"+strconv.Itoa(i)+"@acme.example", "not the password")
+			req.Header = http.Header{"X-Forwarded-For": {"203.0.113." + strconv.Itoa(i)}, "Forwarded": {"for=192.0.2.99"}}
 			req.From = from
 			return req
 		}

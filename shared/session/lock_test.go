@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/netip"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -87,8 +88,8 @@ func TestAttack44ForeignDevices(t *testing.T) {
 	onBoth(t, func(t *testing.T, newScene func(*testing.T) *scene) {
 		s := newScene(t)
 		bob := s.User(s.alice, "bob@acme.example")
-		made := fmt.Sprintf("pcd_%s_%052d", s.alice.ID, 0)
-		devices := []string{bob.Device, made[:len(made)-1] + "a", s.alice.Device + "a", "rubbish", s.alice.Token}
+		made := fmt.Sprintf("pcd_%s_%s", s.alice.ID, strings.Repeat("a", 52))
+		devices := []string{bob.Device, made, s.alice.Device + "a", "rubbish", s.alice.Token}
 		for _, device := range devices {
 			s.Must(http.StatusUnauthorized, fromDevice(device, loginRequest(s.alice.Email, "not the password")))
 		}

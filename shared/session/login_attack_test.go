@@ -188,10 +188,25 @@ func TestAttack18InvitationUsedAgain(t *testing.T) {
 			s.change(&localtest.Person{ID: strings.Split(token, "_")[1]}, func(u *account.User) { u.Active = false })
 			s.Must(http.StatusGone, acceptRequest(token))
 		})
+		t.Run("deleted meanwhile", func(t *testing.T) {
+			s := newScene(t)
+			token := invite(s)
+			s.alice.Must(http.StatusNoContent, "DELETE", "/v1/users/"+strings.Split(token, "_")[1], nil)
+			s.Must(http.StatusGone, acceptRequest(token))
+		})
+		t.Run("after a newer one", func(t *testing.T) {
+			s := newScene(t)
+			token := invite(s)
+			s.alice.Must(http.StatusOK, "POST", "/v1/users/"+strings.Split(token, "_")[1]+"/invitation", nil)
+			s.Must(http.StatusGone, acceptRequest(token))
+			s.Tick()
+			letters := s.Mail.To("bob@acme.example")
+			s.Must(http.StatusOK, acceptRequest(strings.Fields(tokenOf(letters[len(letters)-1].Text))[0]))
+		})
 		t.Run("altered", func(t *testing.T) {
 			s := newScene(t)
 			token := invite(s)
-			for _, altered := range []string{token[:len(token)-1], token + "a", strings.ToUpper(token), "", s.alice.Token} {
+			for _, altered := range []string{token[:len(token)-1], token[:len(token)-1] + other(token[len(token)-1]), token + "a", strings.ToUpper(token), "", s.alice.Token} {
 				s.Must(http.StatusGone, acceptRequest(altered))
 			}
 			s.Must(http.StatusOK, acceptRequest(token))

@@ -128,16 +128,17 @@ func TestAttack22EndsThatMeet(t *testing.T) {
 	})
 }
 
-// Another enrolment of the same person commits first.
+// Another enrolment of the same person commits first. The codes are of steps that
+// follow each other, so that the replay guard refuses neither.
 func TestAttack11EnrolmentsThatMeet(t *testing.T) {
 	onBoth(t, func(t *testing.T, newScene func(*testing.T) *scene) {
 		s := newScene(t)
 		bob, late := s.invited("bob@acme.example")
 		early := s.Must(http.StatusOK, loginRequest(bob.Email, localtest.Password)).Text("login_token")
 		codes := map[string]string{}
-		for _, login := range []string{late, early} {
+		for i, login := range []string{early, late} {
 			secret := s.Must(http.StatusOK, enrollRequest(login)).Text("secret")
-			codes[login] = s.codeAt(&localtest.Person{Secret: secret}, s.Clock.Now())
+			codes[login] = s.codeAt(&localtest.Person{Secret: secret}, s.Clock.Now().Add(time.Duration(i)*totp.Period))
 		}
 		s.meet.before(1, func() { s.Must(http.StatusOK, confirmRequest(early, codes[early])) })
 		if a := s.Send(confirmRequest(late, codes[late])); a.Status != http.StatusUnauthorized && a.Status != http.StatusConflict {

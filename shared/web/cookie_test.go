@@ -197,9 +197,16 @@ func TestAttack21AlteredTokens(t *testing.T) {
 		alice := w.Administrator("acme", "alice@acme.example")
 		token := alice.Token
 		body := token[strings.LastIndex(token, "_")+1:]
+		other := strings.Map(func(r rune) rune { // each of its characters is one that stands in tokens
+			if r == 'a' {
+				return 'b'
+			}
+			return 'a'
+		}, body)
 		for _, altered := range []string{
 			token[:len(token)-1], token + "a", token + " ", " " + token, token + "=", strings.ToUpper(token), strings.ToLower(token),
 			strings.Replace(token, "pcs_", "pcl_", 1), strings.Replace(token, "pcs_", "PCS_", 1), strings.Replace(token, alice.ID, strings.ToLower(alice.ID), 1),
+			token[:len(token)-1] + other[len(other)-1:], strings.Replace(token, "_"+body, "_"+other[:1]+body[1:], 1), strings.Replace(token, body, other, 1),
 			strings.Replace(token, body, strings.ToUpper(body), 1), strings.Replace(token, alice.ID, alice.ID+".A", 1), token + "\x00", "",
 			strings.Repeat("a", 10_000), strings.Replace(token, "_", "＿", 1),
 		} {

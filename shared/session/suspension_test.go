@@ -105,6 +105,33 @@ func TestSuspensionEndsByTheMailedLink(t *testing.T) {
 	})
 }
 
+// The link of one factor's suspension leaves every other count: of the other factors,
+// of a browser, of another person.
+func TestUnsuspendingLeavesOtherCounts(t *testing.T) {
+	onBoth(t, func(t *testing.T, newScene func(*testing.T) *scene) {
+		s := newScene(t)
+		link := s.suspend()
+		s.onTheBrink(attempt.TOTP, s.alice.ID, "")
+		s.onTheBrink(attempt.RecoveryCode, s.alice.ID, "")
+		s.onTheBrink(attempt.Password, s.alice.Email, string(token.HashOf(s.alice.Device)))
+		s.onTheBrink(attempt.Password, "bob@acme.example", "")
+		s.Must(http.StatusNoContent, unsuspendRequest(link))
+		for _, key := range []table.Key{
+			attempt.CountKey(attempt.TOTP, s.alice.ID, ""), attempt.CountKey(attempt.RecoveryCode, s.alice.ID, ""),
+			attempt.CountKey(attempt.Password, s.alice.Email, string(token.HashOf(s.alice.Device))), attempt.CountKey(attempt.Password, "bob@acme.example", ""),
+		} {
+			item, err := s.Table.Get(t.Context(), key)
+			if err != nil {
+				t.Errorf("%s: %v", key, err)
+				continue
+			}
+			if count, err := table.Decode[attempt.Count](item); err != nil || count.InARow != attempt.SuspendAfter-1 {
+				t.Errorf("%s: %+v %v", key, count, err)
+			}
+		}
+	})
+}
+
 // A token ends the suspension that its letter told of, while that one lasts, and
 // nothing else.
 func TestUnsuspendTokens(t *testing.T) {

@@ -143,18 +143,17 @@ func TestAttack42LinksSpendNothing(t *testing.T) {
 	})
 }
 
+// invitation is the token of bob's, whom alice invites.
+func (s *scene) invitation() string {
+	s.T.Helper()
+	return tokenOf(s.Invite(s.alice, "bob@acme.example").Link)
+}
+
 func TestAttack18InvitationUsedAgain(t *testing.T) {
 	onBoth(t, func(t *testing.T, newScene func(*testing.T) *scene) {
-		invite := func(s *scene) string {
-			invited, err := s.Directory.Invite(context.Background(), s.alice.Caller(), account.Person{Email: "bob@acme.example"})
-			if err != nil {
-				t.Fatal(err)
-			}
-			return tokenOf(invited.Link)
-		}
 		t.Run("twice", func(t *testing.T) {
 			s := newScene(t)
-			token := invite(s)
+			token := s.invitation()
 			s.Must(http.StatusOK, acceptRequest(token))
 			if a := s.Must(http.StatusGone, acceptRequest(token)); a.Text("code") != "gone" {
 				t.Errorf("answer %s", a.Body)
@@ -162,7 +161,7 @@ func TestAttack18InvitationUsedAgain(t *testing.T) {
 		})
 		t.Run("in parallel", func(t *testing.T) {
 			s := newScene(t)
-			token := invite(s)
+			token := s.invitation()
 			got := s.Together(20, func(int) localtest.Request { return acceptRequest(token) })
 			if got[http.StatusOK] != 1 || got[http.StatusGone] != 19 {
 				t.Errorf("20 acceptances: %v", got)
@@ -170,47 +169,41 @@ func TestAttack18InvitationUsedAgain(t *testing.T) {
 		})
 		t.Run("two of one address in parallel", func(t *testing.T) {
 			s := newScene(t)
-			tokens := []string{invite(s), tokenOf(s.Invite(s.Administrator("other", "carol@other.example"), "bob@acme.example").Link)}
+			tokens := []string{s.invitation(), tokenOf(s.Invite(s.Administrator("other", "carol@other.example"), "bob@acme.example").Link)}
 			got := s.Together(2, func(i int) localtest.Request { return acceptRequest(tokens[i]) })
 			if got[http.StatusOK] != 1 || got[http.StatusConflict] != 1 {
 				t.Errorf("two acceptances: %v", got)
 			}
 		})
-		t.Run("late", func(t *testing.T) {
-			s := newScene(t)
-			token := invite(s)
-			s.Clock.Add(account.InvitationKept)
-			s.Must(http.StatusGone, acceptRequest(token))
-		})
-		t.Run("deactivated meanwhile", func(t *testing.T) {
-			s := newScene(t)
-			token := invite(s)
-			s.change(&localtest.Person{ID: strings.Split(token, "_")[1]}, func(u *account.User) { u.Active = false })
-			s.Must(http.StatusGone, acceptRequest(token))
-		})
-		t.Run("deleted meanwhile", func(t *testing.T) {
-			s := newScene(t)
-			token := invite(s)
-			s.alice.Must(http.StatusNoContent, "DELETE", "/v1/users/"+strings.Split(token, "_")[1], nil)
-			s.Must(http.StatusGone, acceptRequest(token))
-		})
-		t.Run("after a newer one", func(t *testing.T) {
-			s := newScene(t)
-			token := invite(s)
-			s.alice.Must(http.StatusOK, "POST", "/v1/users/"+strings.Split(token, "_")[1]+"/invitation", nil)
-			s.Must(http.StatusGone, acceptRequest(token))
-			s.Tick()
-			letters := s.Mail.To("bob@acme.example")
-			s.Must(http.StatusOK, acceptRequest(strings.Fields(tokenOf(letters[len(letters)-1].Text))[0]))
-		})
 		t.Run("altered", func(t *testing.T) {
 			s := newScene(t)
-			token := invite(s)
+			token := s.invitation()
 			for _, altered := range []string{token[:len(token)-1], token[:len(token)-1] + other(token[len(token)-1]), token + "a", strings.ToUpper(token), "", s.alice.Token} {
 				s.Must(http.StatusGone, acceptRequest(altered))
 			}
 			s.Must(http.StatusOK, acceptRequest(token))
 		})
+	})
+}
+
+// An invitation ends with its time, its user, and the next one.
+func TestAttack18InvitationThatIsOver(t *testing.T) {
+	onBoth(t, func(t *testing.T, newScene func(*testing.T) *scene) {
+		for name, end := range map[string]func(s *scene, id string){
+			"late": func(s *scene, _ string) { s.Clock.Add(account.InvitationKept) },
+			"deactivated meanwhile": func(s *scene, id string) {
+				s.change(&localtest.Person{ID: id}, func(u *account.User) { u.Active = false })
+			},
+			"deleted meanwhile": func(s *scene, id string) { s.alice.Must(http.StatusNoContent, "DELETE", "/v1/users/"+id, nil) },
+			"after a newer one": func(s *scene, id string) { s.alice.Must(http.StatusOK, "POST", "/v1/users/"+id+"/invitation", nil) },
+		} {
+			t.Run(name, func(t *testing.T) {
+				s := newScene(t)
+				token := s.invitation()
+				end(s, strings.Split(token, "_")[1])
+				s.Must(http.StatusGone, acceptRequest(token))
+			})
+		}
 	})
 }
 

@@ -49,7 +49,7 @@ func TestTheGatesPagesInEveryLook(t *testing.T) {
 	q.scriptless()
 	q.do(chromedp.Navigate(page+url.QueryEscape(ticket)), chromedp.Click(chromedp.CSS("button")))
 	q.see("Web client")
-	q.do(chromedp.Navigate(page + url.QueryEscape(s.Join(bob).Unlock(gate, 600).Text("pass.ticket"))), chromedp.Click(chromedp.CSS("button")))
+	q.do(chromedp.Navigate(page+url.QueryEscape(s.Join(bob).Unlock(gate, 600).Text("pass.ticket"))), chromedp.Click(chromedp.CSS("button")))
 	q.see("This browser holds the pass of alice@acme.example")
 	q.looked("pass-other")
 	q.do(chromedp.Click(chromedp.CSS("button")))

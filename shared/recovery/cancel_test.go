@@ -86,6 +86,22 @@ func TestWhoDoesNotCancel(t *testing.T) {
 	s.cancelByLink(http.StatusGone, newest)
 }
 
+// A link cancels the recovery that its letter told of, not the next one, of which its
+// administrator has not been told yet.
+func TestLinkCancelsItsOwnRecovery(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *scene) {
+		s.begun()
+		link := s.links(s.alice.Email)[0]
+		s.operator.SignIn()
+		s.operator.Must(http.StatusNoContent, "DELETE", s.path(), nil)
+		s.begin(http.StatusCreated, s.alice.Email)
+		s.cancelByLink(http.StatusGone, link)
+		if _, err := s.stored(); err != nil {
+			t.Errorf("the next one is gone: %v", err)
+		}
+	})
+}
+
 // A link is its administrator's for as long as they are one.
 func TestLinkOfSomebodyWhoIsNoAdministratorAnyMore(t *testing.T) {
 	for name, change := range map[string]func(*account.User){

@@ -138,7 +138,7 @@ func TestCancellingMeetsTheEnd(t *testing.T) {
 		s.begun()
 		link := s.links(s.alice.Email)[0]
 		s.Clock.Add(recovery.Wait)
-		s.meet.before(0, func() { s.cancelByLink(http.StatusNoContent, link) })
+		s.meet.Before(0, func() { s.cancelByLink(http.StatusNoContent, link) })
 		s.Tick()
 		s.keepsFactor()
 		if codes := s.codes(s.alice.Email); len(codes) != 0 {
@@ -148,7 +148,7 @@ func TestCancellingMeetsTheEnd(t *testing.T) {
 		s.begun()
 		link = s.links(s.alice.Email)[1]
 		s.Clock.Add(recovery.Wait)
-		s.meet.before(0, func() {
+		s.meet.Before(0, func() {
 			if err := s.Recovery.Complete(context.Background()); err != nil {
 				t.Error(err)
 			}

@@ -6,7 +6,6 @@ import (
 	"os"
 	"regexp"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -24,36 +23,8 @@ func TestMain(m *testing.M) { os.Exit(dynamotest.Main(m)) }
 type scene struct {
 	*localtest.World
 	faults               *tabletest.Faulty
-	meet                 *meeting
+	meet                 *tabletest.Meeting
 	operator, alice, bob *localtest.Person
-}
-
-// meeting lets something happen just before one Apply: the worst moment for whoever
-// has read and is about to write.
-type meeting struct {
-	table.Table
-	mu   sync.Mutex
-	left int
-	do   func()
-}
-
-// before has do happen before the nth Apply from now, counted from zero.
-func (m *meeting) before(nth int, do func()) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.left, m.do = nth+1, do
-}
-
-// Apply lets happen what is to happen first.
-func (m *meeting) Apply(ctx context.Context, writes ...table.Write) error {
-	m.mu.Lock()
-	do := m.do
-	if m.left--; m.left != 0 || do == nil {
-		do = func() {}
-	}
-	m.mu.Unlock()
-	do()
-	return m.Table.Apply(ctx, writes...)
 }
 
 // onBoth plays on both stores.
@@ -73,7 +44,7 @@ func newScene(t *testing.T) *scene {
 
 func sceneOn(t *testing.T, store table.Table, clock *localtest.Clock) *scene {
 	t.Helper()
-	s := &scene{meet: &meeting{Table: store}}
+	s := &scene{meet: tabletest.NewMeeting(store)}
 	s.faults = tabletest.NewFaulty(s.meet, nil)
 	s.World = localtest.On(t, s.faults, clock)
 	s.alice = s.Administrator("acme", "alice@acme.example")

@@ -161,7 +161,7 @@ func TestAttack11PendingIsBoundToItsFlow(t *testing.T) {
 			next := s.begin(s.alice)
 			s.Clock.Add(totp.Period)
 			dead := *s.alice
-			s.meet.before(1, func() { dead.Must(http.StatusNoContent, "DELETE", "/v1/session", nil) })
+			s.meet.Before(1, func() { dead.Must(http.StatusNoContent, "DELETE", "/v1/session", nil) })
 			s.Must(http.StatusUnauthorized, confirmReplaceRequest(&dead, next.Code()))
 			if got := s.factors(s.alice); totp.Step(s.Clock.Now()) == got.LastStep {
 				t.Error("a dead session replaced the authenticator")
@@ -257,11 +257,11 @@ func TestAttack07ParallelGuessesAtAReplacement(t *testing.T) {
 
 // A right code that loses to another request is no failure.
 func TestReplacementsThatMeet(t *testing.T) {
-	for moment := range int64(2) { // before it reserves, before it commits
+	for moment := range 2 { // before it reserves, before it commits
 		s := newScene(t)
 		next := s.begin(s.alice)
 		s.Clock.Add(totp.Period)
-		s.meet.before(moment, func() { s.Must(http.StatusOK, confirmReplaceRequest(s.alice, next.Code())) })
+		s.meet.Before(moment, func() { s.Must(http.StatusOK, confirmReplaceRequest(s.alice, next.Code())) })
 		a := s.Send(confirmReplaceRequest(s.alice, next.Code()))
 		if a.Status != http.StatusConflict || !strings.Contains(a.Text("detail"), "POST /v1/mfa/totp") {
 			t.Errorf("moment %d: %d %s", moment, a.Status, a.Body)

@@ -29,14 +29,14 @@ func TestAttack04CodesThatMeet(t *testing.T) {
 			for second, other := range paths {
 				t.Run(first+" meets "+second, func(t *testing.T) {
 					s := newScene(t)
-					for moment := range int64(2) { // before it reserves, before it commits
+					for moment := range 2 { // before it reserves, before it commits
 						former := *s.alice // a session of its own
 						s.alice.SignIn()
 						code := s.alice.NextCode()
 						late := one(s, code)
 						s.alice.Token = former.Token
 						early := other(s, code)
-						s.meet.before(moment, func() { s.Must(http.StatusOK, early) })
+						s.meet.Before(moment, func() { s.Must(http.StatusOK, early) })
 						s.Must(http.StatusUnauthorized, late)
 						s.noFailures()
 					}
@@ -48,12 +48,12 @@ func TestAttack04CodesThatMeet(t *testing.T) {
 
 // A step-up that loses its session meanwhile is refused as having none.
 func TestStepUpMeetsItself(t *testing.T) {
-	for moment := range int64(2) {
+	for moment := range 2 {
 		s := newScene(t)
 		s.Clock.Add(access.FreshFor)
 		s.alive(s.alice.Token)
 		code := s.alice.Code()
-		s.meet.before(moment, func() { s.Must(http.StatusOK, stepUpRequest(s.alice, "totp", code)) })
+		s.meet.Before(moment, func() { s.Must(http.StatusOK, stepUpRequest(s.alice, "totp", code)) })
 		a := s.Must(http.StatusUnauthorized, stepUpRequest(s.alice, "totp", code))
 		if n := s.sessions(s.alice); n != 1 || !strings.Contains(a.Text("detail"), "no living session") {
 			t.Errorf("%d sessions: %s", n, a.Body)
@@ -85,7 +85,7 @@ func TestAttack22EndsThatMeet(t *testing.T) {
 				bob := s.User(s.alice, "bob@acme.example")
 				code, login := bob.NextCode(), bob.Login()
 				before := s.sessions(bob)
-				s.meet.before(1, func() { end(s, bob) })
+				s.meet.Before(1, func() { end(s, bob) })
 				s.Must(http.StatusUnauthorized, mfaRequest(login, "totp", code))
 				if s.sessions(bob) != before {
 					t.Error("there is a new session")
@@ -96,7 +96,7 @@ func TestAttack22EndsThatMeet(t *testing.T) {
 				bob := s.User(s.alice, "bob@acme.example")
 				s.Clock.Add(access.FreshFor)
 				s.alive(bob.Token)
-				s.meet.before(1, func() { end(s, bob) })
+				s.meet.Before(1, func() { end(s, bob) })
 				token := s.Send(stepUpRequest(bob, "totp", bob.Code())).Text("token")
 				if s.alive(token) || s.alive(bob.Token) {
 					t.Error("a session survives")
@@ -107,7 +107,7 @@ func TestAttack22EndsThatMeet(t *testing.T) {
 			s := newScene(t)
 			s.Clock.Add(time.Minute)
 			// 0 records that the session was used: the sign-out comes before that.
-			s.meet.before(0, func() { s.alice.Must(http.StatusNoContent, "DELETE", "/v1/session", nil) })
+			s.meet.Before(0, func() { s.alice.Must(http.StatusNoContent, "DELETE", "/v1/session", nil) })
 			s.alive(s.alice.Token)
 			if s.alive(s.alice.Token) || s.sessions(s.alice) != 0 {
 				t.Error("the session rose again")
@@ -118,7 +118,7 @@ func TestAttack22EndsThatMeet(t *testing.T) {
 				s := newScene(t)
 				s.Clock.Add(fresh + totp.Period)
 				s.alive(s.alice.Token)
-				s.meet.before(1, func() { s.alice.Must(http.StatusNoContent, "DELETE", "/v1/session", nil) })
+				s.meet.Before(1, func() { s.alice.Must(http.StatusNoContent, "DELETE", "/v1/session", nil) })
 				s.Must(http.StatusUnauthorized, stepUpRequest(s.alice, "totp", s.alice.Code()))
 				if s.sessions(s.alice) != 0 {
 					t.Error("the session rose again")
@@ -140,7 +140,7 @@ func TestAttack11EnrolmentsThatMeet(t *testing.T) {
 			secret := s.Must(http.StatusOK, enrollRequest(login)).Text("secret")
 			codes[login] = s.codeAt(&localtest.Person{Secret: secret}, s.Clock.Now().Add(time.Duration(i)*totp.Period))
 		}
-		s.meet.before(1, func() { s.Must(http.StatusOK, confirmRequest(early, codes[early])) })
+		s.meet.Before(1, func() { s.Must(http.StatusOK, confirmRequest(early, codes[early])) })
 		if a := s.Send(confirmRequest(late, codes[late])); a.Status != http.StatusUnauthorized && a.Status != http.StatusConflict {
 			t.Errorf("the later one: %d %s", a.Status, a.Body)
 		}
@@ -155,7 +155,7 @@ func TestEnrolmentMeetsItsEnd(t *testing.T) {
 	s := newScene(t)
 	bob, login := s.invited("bob@acme.example")
 	bob.Secret = s.Must(http.StatusOK, enrollRequest(login)).Text("secret")
-	s.meet.before(0, func() { s.Must(http.StatusOK, confirmRequest(login, s.codeAt(bob, s.Clock.Now()))) })
+	s.meet.Before(0, func() { s.Must(http.StatusOK, confirmRequest(login, s.codeAt(bob, s.Clock.Now()))) })
 	s.Must(http.StatusUnauthorized, enrollRequest(login))
 	s.Clock.Add(totp.Period)
 	again := s.Must(http.StatusOK, loginRequest(bob.Email, localtest.Password))

@@ -71,9 +71,9 @@ func TestAttack04AssertionsThatMeet(t *testing.T) {
 			t.Run(name, func(t *testing.T) {
 				s := newScene(t)
 				key := s.alice.Passkey("key")
-				for moment := range int64(2) { // before it reserves, before it commits
+				for moment := range 2 { // before it reserves, before it commits
 					one := path(s, key)
-					s.meet.before(moment, func() { s.Must(http.StatusOK, one) })
+					s.meet.Before(moment, func() { s.Must(http.StatusOK, one) })
 					s.Must(http.StatusUnauthorized, one)
 					s.noFailures()
 				}
@@ -87,9 +87,9 @@ func TestPasskeysThatMeet(t *testing.T) {
 	s := newScene(t)
 	laptop, phone := s.alice.Passkey("laptop"), s.alice.Passkey("phone")
 	laptop.Count, phone.Count = 5, 50
-	for moment := range int64(2) {
+	for moment := range 2 {
 		one, other := s.passkeyRequest(laptop), s.passkeyRequest(phone)
-		s.meet.before(moment, func() { s.Must(http.StatusOK, other) })
+		s.meet.Before(moment, func() { s.Must(http.StatusOK, other) })
 		s.Must(http.StatusOK, one)
 	}
 	laptop.Count, phone.Count = 6, 51
@@ -176,9 +176,9 @@ func TestPasskeyOptionsThatMeet(t *testing.T) {
 	key := s.alice.Passkey("key")
 	login := s.alice.Login()
 	var lost localtest.Request
-	s.meet.before(0, func() { lost = s.WithPasskey(login, s.Signed(key, s.PasskeyOptions(login))) })
+	s.meet.Before(0, func() { lost = s.WithPasskey(login, s.Signed(key, s.PasskeyOptions(login))) })
 	won := s.WithPasskey(login, s.Signed(key, s.PasskeyOptions(login)))
-	s.meet.before(1, func() { s.PasskeyOptions(login) }) // a wrong answer does not end newer options
+	s.meet.Before(1, func() { s.PasskeyOptions(login) }) // a wrong answer does not end newer options
 	s.Must(http.StatusUnauthorized, lost)
 	s.Must(http.StatusUnauthorized, won)
 	s.Must(http.StatusOK, s.passkeyRequest(key))

@@ -28,31 +28,10 @@ type scene struct {
 	*localtest.World
 	path   string // of the store, on one machine
 	calls  *tabletest.Counting
-	meet   *meeting
+	meet   *tabletest.Meeting
 	faults *tabletest.Faulty
 	opened atomic.Int64 // sealed secrets: TOTP codes judged
 	alice  *localtest.Person
-}
-
-// meeting lets something happen just before one Apply: the worst moment for
-// whoever has read and is about to write.
-type meeting struct {
-	table.Table
-	left atomic.Int64
-	do   func()
-}
-
-// before has do happen before the nth Apply from now, counted from zero.
-func (m *meeting) before(nth int64, do func()) {
-	m.do = do
-	m.left.Store(nth + 1)
-}
-
-func (m *meeting) Apply(ctx context.Context, writes ...table.Write) error {
-	if m.left.Add(-1) == 0 {
-		m.do()
-	}
-	return m.Table.Apply(ctx, writes...)
 }
 
 // watched counts what is opened.
@@ -109,7 +88,7 @@ func sceneOn(t *testing.T, store table.Table, clock *localtest.Clock) *scene {
 	t.Helper()
 	s := &scene{}
 	s.calls = tabletest.NewCounting(store)
-	s.meet = &meeting{Table: s.calls}
+	s.meet = tabletest.NewMeeting(s.calls)
 	s.faults = tabletest.NewFaulty(s.meet, nil)
 	s.World = localtest.On(t, s.faults, clock, func(o *ground.Options) { o.Sealer = watched{o.Sealer, &s.opened} })
 	s.alice = s.Administrator("acme", "alice@acme.example")

@@ -190,10 +190,10 @@ func TestSessionsThatEndEachOther(t *testing.T) {
 func TestAttack22EndOfTheOthersMeets(t *testing.T) {
 	onBoth(t, func(t *testing.T, newScene func(*testing.T) *scene) {
 		s := newScene(t)
-		for moment := range int64(2) { // before it reserves, before it commits
+		for moment := range 2 { // before it reserves, before it commits
 			t.Run(fmt.Sprintf("a sign-in, moment %d", moment), func(t *testing.T) {
 				code, login := s.alice.NextCode(), s.alice.Login()
-				s.meet.before(moment, func() { s.alice.Must(http.StatusNoContent, "DELETE", "/v1/sessions", nil) })
+				s.meet.Before(moment, func() { s.alice.Must(http.StatusNoContent, "DELETE", "/v1/sessions", nil) })
 				s.Must(http.StatusUnauthorized, mfaRequest(login, "totp", code))
 			})
 			t.Run(fmt.Sprintf("a step-up of another, moment %d", moment), func(t *testing.T) {
@@ -204,7 +204,7 @@ func TestAttack22EndOfTheOthersMeets(t *testing.T) {
 				s.alive(s.alice.Token)
 				s.alive(other)
 				code := s.alice.Code()
-				s.meet.before(moment, func() { s.alice.Must(http.StatusNoContent, "DELETE", "/v1/sessions", nil) })
+				s.meet.Before(moment, func() { s.alice.Must(http.StatusNoContent, "DELETE", "/v1/sessions", nil) })
 				a := s.Send(bearer(other, localtest.Request{Method: "POST", Path: "/v1/session/step-up", Body: map[string]any{"method": "totp", "code": code}}))
 				if token := a.Text("token"); token != "" && s.alive(token) || s.alive(other) || !s.alive(s.alice.Token) {
 					t.Errorf("another session outlived its end: %d %s", a.Status, a.Body)
@@ -220,7 +220,7 @@ func TestEndedSessionEndsNoOthers(t *testing.T) {
 	other := s.alice.Token
 	s.alice.SignIn()
 	dead := s.alice.Token
-	s.meet.before(0, func() {
+	s.meet.Before(0, func() {
 		s.Must(http.StatusNoContent, bearer(dead, localtest.Request{Method: "DELETE", Path: "/v1/session"}))
 	})
 	s.Must(http.StatusUnauthorized, bearer(dead, localtest.Request{Method: "DELETE", Path: "/v1/sessions"}))

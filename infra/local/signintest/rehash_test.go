@@ -63,7 +63,7 @@ func TestRehash(t *testing.T) {
 func TestRehashYieldsToWhoWasFirst(t *testing.T) {
 	onBoth(t, func(t *testing.T, s *stage) {
 		s.outdate(s.alice.ID)
-		s.meet.before(1, func() { s.change(s.alice.ID, func(u *account.User) { u.Name = "Alice, renamed" }) })
+		s.meet.Before(1, func() { s.change(s.alice.ID, func(u *account.User) { u.Name = "Alice, renamed" }) })
 		a := s.Must(http.StatusOK, login(s.alice.Email, localtest.Password))
 		if name := s.user(s.alice.ID).Name; name != "Alice, renamed" || !s.outdated(s.alice.ID) {
 			t.Errorf("the record says %q, renewed: %t", name, !s.outdated(s.alice.ID))

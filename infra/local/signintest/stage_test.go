@@ -8,7 +8,6 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -29,7 +28,7 @@ func TestMain(m *testing.M) { os.Exit(dynamotest.Main(m)) }
 type stage struct {
 	*localtest.World
 	calls  *tabletest.Counting
-	meet   *meeting
+	meet   *tabletest.Meeting
 	sealed atomic.Int64
 	alice  *localtest.Person
 }
@@ -57,40 +56,12 @@ func onBoth(t *testing.T, test func(t *testing.T, s *stage)) {
 		t.Run(name, func(t *testing.T) {
 			clock := localtest.NewClock()
 			s := &stage{calls: tabletest.NewCounting(stores[name](t, clock))}
-			s.meet = &meeting{Table: s.calls}
+			s.meet = tabletest.NewMeeting(s.calls)
 			s.World = localtest.On(t, s.meet, clock, func(o *ground.Options) { o.Sealer = sealing{o.Sealer, &s.sealed} })
 			s.alice = s.Administrator("acme", "alice@acme.example")
 			test(t, s)
 		})
 	}
-}
-
-// meeting lets something happen just before one Apply: the worst moment for
-// whoever has read and is about to write.
-type meeting struct {
-	table.Table
-	mu   sync.Mutex
-	left int
-	do   func()
-}
-
-// before has do happen before the nth Apply from now, counted from zero.
-func (m *meeting) before(nth int, do func()) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.left, m.do = nth+1, do
-}
-
-// Apply lets happen what is to happen first.
-func (m *meeting) Apply(ctx context.Context, writes ...table.Write) error {
-	m.mu.Lock()
-	do := m.do
-	if m.left--; m.left != 0 || do == nil {
-		do = func() {}
-	}
-	m.mu.Unlock()
-	do()
-	return m.Table.Apply(ctx, writes...)
 }
 
 // work is what an answer cost.

@@ -50,40 +50,41 @@ func TestWhoCancels(t *testing.T) {
 
 // Who may not cancel, and what no longer cancels.
 func TestWhoDoesNotCancel(t *testing.T) {
-	s := newScene(t)
-	eve := s.Administrator("other", "eve@other.example")
-	s.begun()
-	s.alice.SignIn()
-	s.bob.SignIn()
-	eve.SignIn()
-	s.bob.Must(http.StatusForbidden, "DELETE", "/v1/partner/recovery", nil)
-	eve.Must(http.StatusNotFound, "DELETE", "/v1/partner/recovery", nil)
-	for _, p := range []*localtest.Person{s.alice, s.bob, eve} {
-		p.Must(http.StatusNotFound, "DELETE", s.path(), nil)
-		p.Must(http.StatusNotFound, "GET", s.path(), nil)
-		p.Must(http.StatusNotFound, "POST", s.path(), map[string]any{"administrator_email": s.alice.Email})
-	}
-	s.Clock.Add(10 * time.Minute) // no fresh second factor
-	s.alice.Must(http.StatusForbidden, "DELETE", "/v1/partner/recovery", nil)
-	s.operator.Must(http.StatusForbidden, "DELETE", s.path(), nil)
-	s.operator.Must(http.StatusForbidden, "POST", s.path(), map[string]any{"administrator_email": s.alice.Email})
-	link := s.links(s.alice.Email)[0]
-	for name, token := range map[string]string{
-		"nothing": "", "cut off": link[:len(link)-1], "in capitals": strings.ToUpper(link), "a session": s.alice.Token, "a device": s.alice.Device,
-		"another's": strings.Replace(link, s.alice.ID, s.bob.ID, 1),
-	} {
-		t.Run(name, func(*testing.T) { s.cancelByLink(http.StatusGone, token) })
-	}
-	if _, err := s.stored(); err != nil {
-		t.Fatalf("it is gone: %v", err)
-	}
-	s.cancelByLink(http.StatusNoContent, link)
-	s.cancelByLink(http.StatusGone, link)
-	s.begun()
-	s.cancelByLink(http.StatusGone, link) // that of the one before
-	newest := s.links(s.alice.Email)[1]
-	s.over()
-	s.cancelByLink(http.StatusGone, newest)
+	onBoth(t, func(t *testing.T, s *scene) {
+		eve := s.Administrator("other", "eve@other.example")
+		s.begun()
+		s.alice.SignIn()
+		s.bob.SignIn()
+		eve.SignIn()
+		s.bob.Must(http.StatusForbidden, "DELETE", "/v1/partner/recovery", nil)
+		eve.Must(http.StatusNotFound, "DELETE", "/v1/partner/recovery", nil)
+		for _, p := range []*localtest.Person{s.alice, s.bob, eve} {
+			p.Must(http.StatusNotFound, "DELETE", s.path(), nil)
+			p.Must(http.StatusNotFound, "GET", s.path(), nil)
+			p.Must(http.StatusNotFound, "POST", s.path(), map[string]any{"administrator_email": s.alice.Email})
+		}
+		s.Clock.Add(10 * time.Minute) // no fresh second factor
+		s.alice.Must(http.StatusForbidden, "DELETE", "/v1/partner/recovery", nil)
+		s.operator.Must(http.StatusForbidden, "DELETE", s.path(), nil)
+		s.operator.Must(http.StatusForbidden, "POST", s.path(), map[string]any{"administrator_email": s.alice.Email})
+		link := s.links(s.alice.Email)[0]
+		for name, token := range map[string]string{
+			"nothing": "", "cut off": link[:len(link)-1], "in capitals": strings.ToUpper(link), "a session": s.alice.Token, "a device": s.alice.Device,
+			"another's": strings.Replace(link, s.alice.ID, s.bob.ID, 1),
+		} {
+			t.Run(name, func(*testing.T) { s.cancelByLink(http.StatusGone, token) })
+		}
+		if _, err := s.stored(); err != nil {
+			t.Fatalf("it is gone: %v", err)
+		}
+		s.cancelByLink(http.StatusNoContent, link)
+		s.cancelByLink(http.StatusGone, link)
+		s.begun()
+		s.cancelByLink(http.StatusGone, link) // that of the one before
+		newest := s.links(s.alice.Email)[1]
+		s.over()
+		s.cancelByLink(http.StatusGone, newest)
+	})
 }
 
 // A link cancels the recovery that its letter told of, not the next one, of which its

@@ -102,53 +102,55 @@ func TestAttack41RecoveryAndResetMailsNeverMeet(t *testing.T) {
 // An invitation's mail that makes an administrator during a recovery begins no account
 // that it could be for.
 func TestAttack41RecoveryOfWhoJoinedSince(t *testing.T) {
-	s := newScene(t)
-	invited, err := s.Directory.Invite(t.Context(), s.alice.Caller(), account.Person{Email: "carol@acme.example", Administrator: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.begin(http.StatusCreated, "carol@acme.example")
-	s.Tick()
-	carol := s.Join(invited)
-	s.over()
-	if codes := s.codes(carol.Email); len(codes) != 0 {
-		t.Errorf("codes %v", codes)
-	}
-	carol.SignIn()
+	onBoth(t, func(t *testing.T, s *scene) {
+		invited, err := s.Directory.Invite(t.Context(), s.alice.Caller(), account.Person{Email: "carol@acme.example", Administrator: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.begin(http.StatusCreated, "carol@acme.example")
+		s.Tick()
+		carol := s.Join(invited)
+		s.over()
+		if codes := s.codes(carol.Email); len(codes) != 0 {
+			t.Errorf("codes %v", codes)
+		}
+		carol.SignIn()
+	})
 }
 
 // Whatever address an operator names, the answers and the operators' log are the
 // same, and nobody but an administrator of that partner loses a factor.
 func TestAttack16RecoveryTellsOperatorsNothing(t *testing.T) {
-	s := newScene(t)
-	eve := s.Administrator("other", "eve@other.example")
-	seen := map[string]bool{}
-	emails := []string{s.alice.Email, s.bob.Email, eve.Email, s.operator.Email, "nobody@acme.example"}
-	for _, email := range emails {
-		text := s.begin(http.StatusCreated, email).Body + s.operator.Must(http.StatusOK, "GET", s.path(), nil).Body
-		s.Tick()
-		s.over()
-		s.operator.SignIn()
-		s.operator.Must(http.StatusNotFound, "GET", s.path(), nil)
-		for _, action := range []string{"recovery.started", "recovery.ended", "mfa.reset"} {
-			for _, entry := range s.audited(s.operator, action)[:min(1, len(s.audited(s.operator, action)))] {
-				text += fmt.Sprint(entry.Text("action"), entry.Text("actor"), entry.Text("subject"), entry.Text("outcome"), len(entry.JSON["details"].(map[string]any)))
+	onBoth(t, func(t *testing.T, s *scene) {
+		eve := s.Administrator("other", "eve@other.example")
+		seen := map[string]bool{}
+		emails := []string{s.alice.Email, s.bob.Email, eve.Email, s.operator.Email, "nobody@acme.example"}
+		for _, email := range emails {
+			text := s.begin(http.StatusCreated, email).Body + s.operator.Must(http.StatusOK, "GET", s.path(), nil).Body
+			s.Tick()
+			s.over()
+			s.operator.SignIn()
+			s.operator.Must(http.StatusNotFound, "GET", s.path(), nil)
+			for _, action := range []string{"recovery.started", "recovery.ended", "mfa.reset"} {
+				for _, entry := range s.audited(s.operator, action)[:min(1, len(s.audited(s.operator, action)))] {
+					text += fmt.Sprint(entry.Text("action"), entry.Text("actor"), entry.Text("subject"), entry.Text("outcome"), len(entry.JSON["details"].(map[string]any)))
+				}
+			}
+			seen[strings.ReplaceAll(times.ReplaceAllString(text, "T"), `"administrator_email":"`+email, "E")] = true
+		}
+		if len(seen) != 1 {
+			t.Errorf("operators see %d different things: %v", len(seen), seen)
+		}
+		for _, p := range []*localtest.Person{s.bob, eve, s.operator} {
+			p.SignIn()
+			if n := len(s.codes(p.Email)); n != 0 {
+				t.Errorf("%s was mailed %d codes", p.Email, n)
 			}
 		}
-		seen[strings.ReplaceAll(times.ReplaceAllString(text, "T"), `"administrator_email":"`+email, "E")] = true
-	}
-	if len(seen) != 1 {
-		t.Errorf("operators see %d different things: %v", len(seen), seen)
-	}
-	for _, p := range []*localtest.Person{s.bob, eve, s.operator} {
-		p.SignIn()
-		if n := len(s.codes(p.Email)); n != 0 {
-			t.Errorf("%s was mailed %d codes", p.Email, n)
+		if n := len(s.codes(s.alice.Email)); n != 1 {
+			t.Errorf("alice was mailed %d codes", n)
 		}
-	}
-	if n := len(s.codes(s.alice.Email)); n != 1 {
-		t.Errorf("alice was mailed %d codes", n)
-	}
+	})
 }
 
 // Every user is told once, in as many transactions as it takes, whichever of them

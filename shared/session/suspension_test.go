@@ -135,48 +135,50 @@ func TestUnsuspendingLeavesOtherCounts(t *testing.T) {
 // A token ends the suspension that its letter told of, while that one lasts, and
 // nothing else.
 func TestUnsuspendTokens(t *testing.T) {
-	for name, spoil := range map[string]func(s *scene, token string) string{
-		"after the day": func(s *scene, token string) string { s.Clock.Add(attempt.Suspension); return token },
-		"of an earlier suspension": func(s *scene, token string) string {
-			s.Must(http.StatusNoContent, unsuspendRequest(token))
-			s.suspend()
-			return token
-		},
-		"after the day, in the next suspension": func(s *scene, token string) string {
-			s.Clock.Add(attempt.Suspension)
-			s.suspend()
-			return token
-		},
-		"of another person": func(s *scene, _ string) string {
-			s.Clock.Add(attempt.Window)
-			bob := s.User(s.alice, "bob@acme.example")
-			s.onTheBrink(attempt.Password, bob.Email, "")
-			s.Must(http.StatusUnauthorized, loginRequest(bob.Email, "x"))
-			own := s.suspensions(bob.Email)[0]
-			s.Must(http.StatusNoContent, unsuspendRequest(own))
-			return own
-		},
-		"from before a restore": func(s *scene, token string) string { s.Clock.Add(time.Second); s.Restore(); return token },
-		"cut off":               func(_ *scene, token string) string { return token[:len(token)-1] },
-		"in capitals":           func(_ *scene, token string) string { return strings.ToUpper(token) },
-		"another secret":        func(_ *scene, token string) string { return token[:len(token)-1] + other(token[len(token)-1]) },
-		"a reset's":             func(s *scene, _ string) string { return s.resetToken(s.alice) },
-		"nothing":               func(*scene, string) string { return "" },
-	} {
-		t.Run(name, func(t *testing.T) {
-			s := newScene(t)
-			spoilt := spoil(s, s.suspend())
-			count := attempt.CountKey(attempt.Password, s.alice.Email, "")
-			before, err := s.Table.Get(t.Context(), count)
-			if err != nil {
-				t.Fatal(err)
-			}
-			s.Must(http.StatusGone, unsuspendRequest(spoilt))
-			if after, err := s.Table.Get(t.Context(), count); err != nil || after.Rev != before.Rev {
-				t.Errorf("the count was touched: %s (%v)", after.Body, err)
-			}
-		})
-	}
+	onBoth(t, func(t *testing.T, newScene func(*testing.T) *scene) {
+		for name, spoil := range map[string]func(s *scene, token string) string{
+			"after the day": func(s *scene, token string) string { s.Clock.Add(attempt.Suspension); return token },
+			"of an earlier suspension": func(s *scene, token string) string {
+				s.Must(http.StatusNoContent, unsuspendRequest(token))
+				s.suspend()
+				return token
+			},
+			"after the day, in the next suspension": func(s *scene, token string) string {
+				s.Clock.Add(attempt.Suspension)
+				s.suspend()
+				return token
+			},
+			"of another person": func(s *scene, _ string) string {
+				s.Clock.Add(attempt.Window)
+				bob := s.User(s.alice, "bob@acme.example")
+				s.onTheBrink(attempt.Password, bob.Email, "")
+				s.Must(http.StatusUnauthorized, loginRequest(bob.Email, "x"))
+				own := s.suspensions(bob.Email)[0]
+				s.Must(http.StatusNoContent, unsuspendRequest(own))
+				return own
+			},
+			"from before a restore": func(s *scene, token string) string { s.Clock.Add(time.Second); s.Restore(); return token },
+			"cut off":               func(_ *scene, token string) string { return token[:len(token)-1] },
+			"in capitals":           func(_ *scene, token string) string { return strings.ToUpper(token) },
+			"another secret":        func(_ *scene, token string) string { return token[:len(token)-1] + other(token[len(token)-1]) },
+			"a reset's":             func(s *scene, _ string) string { return s.resetToken(s.alice) },
+			"nothing":               func(*scene, string) string { return "" },
+		} {
+			t.Run(name, func(t *testing.T) {
+				s := newScene(t)
+				spoilt := spoil(s, s.suspend())
+				count := attempt.CountKey(attempt.Password, s.alice.Email, "")
+				before, err := s.Table.Get(t.Context(), count)
+				if err != nil {
+					t.Fatal(err)
+				}
+				s.Must(http.StatusGone, unsuspendRequest(spoilt))
+				if after, err := s.Table.Get(t.Context(), count); err != nil || after.Rev != before.Rev {
+					t.Errorf("the count was touched: %s (%v)", after.Body, err)
+				}
+			})
+		}
+	})
 }
 
 func other(c byte) string {

@@ -101,6 +101,11 @@ func (s *scene) told(r *http.Request) {
 	if r.Host != s.gate.Host {
 		s.t.Errorf("the phone system is asked as %q", r.Host)
 	}
+	for name := range r.Header {
+		if strings.HasPrefix(strings.ToLower(name), "portcullis") {
+			s.t.Errorf("the phone system is told %s", name)
+		}
+	}
 	for name, want := range map[string]string{"X-Forwarded-For": "127.0.0.1", "X-Real-Ip": "127.0.0.1", "X-Forwarded-Proto": "https", "X-Forwarded-Host": s.gate.Host} {
 		if got := r.Header[name]; !slices.Equal(got, []string{want}) {
 			s.t.Errorf("the phone system is told %s %q, want %q", name, got, want)

@@ -198,6 +198,10 @@ func TestEveryPageInEveryLook(t *testing.T) {
 			}
 			p.speak("en")
 		}
+		p.open("/help?lang=" + language)
+		p.reads(all, "help", language)
+		p.looked("help-" + language)
+		p.narrowly("help")
 		p.open("/")
 		everything(everybodys())
 		p.signIn(alice)

@@ -60,9 +60,6 @@ func everybodys() []place {
 	}
 }
 
-// office is the phone system with most to show.
-const office = "PBX office.acme.example"
-
 // inhabited is a partner with something on every page, and the places of its
 // administrator.
 func (s *stage) inhabited() (*localtest.Person, []place) {

@@ -53,7 +53,7 @@ func (f Function) Routes() {
 	f.API.HandleBare(describe(http.MethodGet, "/v1/gate/decision", "decide", "May this request pass?", "204", "401", "403", "503"), http.HandlerFunc(f.decision))
 	f.API.Handle(describe(http.MethodGet, "/v1/gate/pass", "show-pass", "The page that posts a ticket", "200", "401", "403", "503"), http.HandlerFunc(f.showPass))
 	f.API.Handle(describe(http.MethodPost, "/v1/gate/pass", "admit", "Spend a ticket and set the pass", "303", "401", "403", "409", "413", "422", "503"), http.HandlerFunc(f.admit))
-	f.API.Handle(describe(http.MethodGet, "/v1/gate/notice", "notice", "The bad attempt page", "200", "401", "403", "503"), http.HandlerFunc(f.notice))
+	f.API.Handle(describe(http.MethodGet, "/v1/gate/notice", "notice", "The bad attempt page", "200", "401", "503"), http.HandlerFunc(f.notice))
 }
 
 func (f Function) decision(w http.ResponseWriter, r *http.Request) {

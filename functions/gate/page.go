@@ -114,11 +114,9 @@ func why(reason gatekeeper.Reason) string {
 	return "Nobody has an unlock window open. The right user name and password of the phone system alone do not open its console."
 }
 
-// writeNotice says the notice to a person with a status, and to a program, which
-// reads the status in the problem as well, as the refusal that it is.
 func (f Function) writeNotice(w http.ResponseWriter, r *http.Request, status int, text noticeText) {
 	if wantsJSON(r) {
-		f.API.Problem(w, r, http.StatusForbidden, web.BadAttempt, "bad attempt: the admin console of "+text.System+" is locked. "+text.Why+" Control portal: "+text.Portal)
+		f.API.Problem(w, r, status, web.BadAttempt, "bad attempt: the admin console of "+text.System+" is locked. "+text.Why+" Control portal: "+text.Portal)
 		return
 	}
 	f.writePage(w, status, text.page())

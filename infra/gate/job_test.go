@@ -95,7 +95,7 @@ func TestMainJobOnVersion20(t *testing.T) {
 		atWork("locked")
 		s.locked("a right password without a window", s.do("GET", "/xapi/v1/Users", "", admin))
 		program := s.do("GET", "/xapi/v1/Users", "", admin, "Accept: application/json")
-		if program.status != 403 || !strings.Contains(program.header.Get("Content-Type"), "json") || !strings.Contains(program.body, "bad_attempt") || !strings.Contains(program.body, `"status":403`) || len(s.pbx.seen()) > 0 {
+		if program.status != 403 || !strings.Contains(program.header.Get("Content-Type"), "json") || !strings.Contains(program.body, "bad_attempt") || len(s.pbx.seen()) > 0 {
 			s.t.Errorf("a program is told %d %.100q", program.status, program.body)
 		}
 		s.locked("basic authentication", s.do("GET", "/xapi/v1/SystemStatus", "", "Authorization: Basic YWRtaW46cmlnaHQgYWRtaW4gcGFzc3dvcmQ="))

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
@@ -61,18 +62,36 @@ func (p *page) labelled(kinds, name string) chromedp.CSS {
 	return hand
 }
 
+// on does something to what has a name. A list that comes anew meanwhile takes
+// the hand's mark along: then it is looked for once more.
+func (p *page) on(kinds, name string, act func(chromedp.CSS) chromedp.Action[chromedp.Void]) {
+	p.t.Helper()
+	for start := time.Now(); ; {
+		found := p.labelled(kinds, name)
+		ctx, cancel := context.WithTimeout(p.ctx, stepPatience/4)
+		err := chromedp.Do(ctx, act(found))
+		cancel()
+		switch {
+		case err == nil:
+			return
+		case time.Since(start) > stepPatience || evaluate[bool](p, "document.querySelector('[data-hand]') !== null"):
+			p.fail(fmt.Errorf("%q: %w", name, err))
+		}
+	}
+}
+
 // press clicks the button or link of a name.
 func (p *page) press(name string) {
 	p.t.Helper()
 	p.done++
-	p.do(chromedp.Click(p.labelled("button, a, summary", name)))
+	p.on("button, a, summary", name, func(it chromedp.CSS) chromedp.Action[chromedp.Void] { return chromedp.Click(it) })
 }
 
 // tick clicks the box or choice of a name.
 func (p *page) tick(name string) {
 	p.t.Helper()
 	p.done++
-	p.do(chromedp.Click(p.labelled("input[type=checkbox], input[type=radio]", name)))
+	p.on("input[type=checkbox], input[type=radio]", name, func(it chromedp.CSS) chromedp.Action[chromedp.Void] { return chromedp.Click(it) })
 }
 
 const fields = "input:not([type=checkbox], [type=radio], [type=hidden]), textarea, select"
@@ -81,9 +100,10 @@ const fields = "input:not([type=checkbox], [type=radio], [type=hidden]), textare
 func (p *page) enter(name, text string) {
 	p.t.Helper()
 	p.done++
-	field := p.labelled(fields, name)
-	evaluate[any](p, "document.querySelector('[data-hand]')?.select?.()")
-	p.do(chromedp.SendKeys(field, text))
+	p.on(fields, name, func(it chromedp.CSS) chromedp.Action[chromedp.Void] {
+		evaluate[any](p, "document.querySelector('[data-hand]')?.select?.()")
+		return chromedp.SendKeys(it, text)
+	})
 }
 
 // evaluate runs a script of the test's own.

@@ -26,7 +26,7 @@ const focused = `(() => {
 	const name = [e.getAttribute('aria-label'), ...[...(e.labels ?? [])].map(l => l.innerText), ['INPUT','SELECT','TEXTAREA'].includes(e.tagName) ? '' : e.textContent].map(clean).find(Boolean) ?? '';
 	const box = e.getBoundingClientRect(), mark = getComputedStyle(e.closest('.chip') ? e.nextElementSibling : e);
 	const dialog = [...document.querySelectorAll('dialog[open]')].at(-1);
-	const flaws = [
+	const flaws = e.tabIndex < 0 ? [] : [ // a heading that a script has put the reader at is none of Tab's
 		[mark.outlineStyle === 'none' || parseFloat(mark.outlineWidth) < 2, 'has no outline'],
 		[box.bottom < 0 || box.top > innerHeight || box.right < 0 || box.left > innerWidth, 'is out of sight'],
 		[dialog && !dialog.contains(e), 'lies under a dialog'],

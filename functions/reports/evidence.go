@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
-	"net/url"
 	"strconv"
 	"time"
 
@@ -55,7 +54,9 @@ func (f Function) evidence(ctx context.Context, in *evidenceInput) (*evidenceOut
 		return nil, err
 	}
 	view := newEvidenceView(report, f.API.Cursors.Seal(ctx, evidencePath, in.EvidenceQuery, next))
-	out := &evidenceOutput{Link: in.link(view.Next)}
+	out := &evidenceOutput{Link: link(evidencePath, view.Next, map[string]string{
+		"format": in.Format, "limit": strconv.Itoa(in.Limit), "customer": in.Customer, "from": given(in.From), "to": given(in.To),
+	})}
 	switch in.Format {
 	case "csv":
 		out.ContentType, out.Disposition, out.Body = "text/csv; charset=utf-8", `attachment; filename="mfa.csv"`, view.csv()
@@ -67,23 +68,6 @@ func (f Function) evidence(ctx context.Context, in *evidenceInput) (*evidenceOut
 		out.Body, err = json.Marshal(view)
 	}
 	return out, err
-}
-
-// link is the Link header (RFC 8288) to the next page; empty where there is none.
-func (in *evidenceInput) link(next string) string {
-	if next == "" {
-		return ""
-	}
-	query := url.Values{"format": {in.Format}, "limit": {strconv.Itoa(in.Limit)}, "cursor": {next}}
-	if in.Customer != "" {
-		query.Set("customer", in.Customer)
-	}
-	for name, at := range map[string]time.Time{"from": in.From, "to": in.To} {
-		if !at.IsZero() {
-			query.Set(name, at.Format(time.RFC3339))
-		}
-	}
-	return "<" + evidencePath + "?" + query.Encode() + `>; rel="next"`
 }
 
 type shareView struct {

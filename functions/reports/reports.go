@@ -32,6 +32,7 @@ func New(g *ground.Ground, api *web.API) Function {
 // Routes adds the function's routes to its API.
 func (f Function) Routes() {
 	web.Register(f.API, web.Route{Method: http.MethodGet, Path: path, ID: "list-audit", Summary: "Search the audit, newest first", Tag: "Audit and evidence", Errors: []int{403, 422}, Programs: true}, f.list)
+	f.exportRoute()
 	f.evidenceRoute()
 }
 
@@ -74,10 +75,14 @@ func (f Function) list(ctx context.Context, in *listInput) (*listView, error) {
 	}
 	out := &listView{Body: web.Items[entryView]{Items: []entryView{}, Next: f.API.Cursors.Seal(ctx, path, in.Filter, next)}}
 	for _, e := range page {
-		if e.Details == nil {
-			e.Details = map[string]string{}
-		}
-		out.Body.Items = append(out.Body.Items, entryView{e.ID, e.At, e.Action, e.Actor, e.Subject, e.PhoneSystemID, e.ClientIP, e.Outcome, e.Details})
+		out.Body.Items = append(out.Body.Items, newEntryView(e))
 	}
 	return out, nil
+}
+
+func newEntryView(e audit.Entry) entryView {
+	if e.Details == nil {
+		e.Details = map[string]string{}
+	}
+	return entryView{e.ID, e.At, e.Action, e.Actor, e.Subject, e.PhoneSystemID, e.ClientIP, e.Outcome, e.Details}
 }

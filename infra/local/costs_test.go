@@ -333,6 +333,7 @@ func (l *ledger) lists(admin *localtest.Person) {
 	l.costs("GET /v1/phone-systems", func() { admin.Must(200, "GET", "/v1/phone-systems", nil) })
 	l.costs("GET /v1/unlocks", func() { admin.Must(200, "GET", "/v1/unlocks", nil) })
 	l.costs("GET /v1/audit", func() { admin.Must(200, "GET", "/v1/audit", nil) })
+	l.costs("GET /v1/audit/export", func() { admin.Must(200, "GET", "/v1/audit/export", nil) })
 	eve := l.Administrator("other", "eve@other.example")
 	l.costs("GET /v1/reports/mfa", func() { eve.Must(200, "GET", "/v1/reports/mfa", nil) })
 	l.costs("GET /healthz", func() { l.Must(200, localtest.Request{Method: "GET", Path: "/healthz"}) })

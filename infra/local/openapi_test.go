@@ -133,7 +133,7 @@ func contract() map[string]string {
 		"GET /v1/exceptions": "session", "POST /v1/exceptions": "session", "DELETE /v1/exceptions/{id}": "session",
 		"GET /v1/partners": "session", "POST /v1/partners": "session", "GET /v1/partners/{id}": "session", "PATCH /v1/partners/{id}": "session",
 		"GET /v1/api-keys": "session", "POST /v1/api-keys": "session", "DELETE /v1/api-keys/{id}": "session",
-		"GET /v1/audit": "session apiKey", "GET /v1/reports/mfa": "session apiKey", "GET /healthz": "", "GET /": "", "GET /help": "", "GET /assets/{version}/{name}": "", "GET /openapi.json": "",
+		"GET /v1/audit": "session apiKey", "GET /v1/audit/export": "session apiKey", "GET /v1/reports/mfa": "session apiKey", "GET /healthz": "", "GET /": "", "GET /help": "", "GET /assets/{version}/{name}": "", "GET /openapi.json": "",
 		"GET /v1/users": "session", "POST /v1/users": "session", "POST /v1/users/import": "session", "GET /v1/users/{id}": "session", "PATCH /v1/users/{id}": "session", "DELETE /v1/users/{id}": "session",
 		"POST /v1/users/{id}/invitation": "session", "POST /v1/users/{id}/mfa-reset": "session",
 		"GET /v1/roles": "session", "POST /v1/roles": "session", "GET /v1/roles/{id}": "session", "PATCH /v1/roles/{id}": "session", "DELETE /v1/roles/{id}": "session",

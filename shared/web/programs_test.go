@@ -21,6 +21,7 @@ func forPrograms() map[string][2]int {
 		"GET /v1/unlocks":              {200, 200},
 		"GET /v1/unlocks/{id}":         {200, 403},
 		"GET /v1/audit":                {200, 403},
+		"GET /v1/audit/export":         {200, 403},
 		"GET /v1/reports/mfa":          {200, 403},
 	}
 }

@@ -293,7 +293,7 @@ func (w *World) Send(req Request) Answer {
 	recorder := httptest.NewRecorder()
 	w.API.ServeHTTP(recorder, r)
 	a := Answer{Status: recorder.Code, Header: recorder.Header(), Body: recorder.Body.String()}
-	if strings.Contains(a.Header.Get("Content-Type"), "json") {
+	if kind := a.Header.Get("Content-Type"); strings.Contains(kind, "json") && !strings.Contains(kind, "ndjson") {
 		if err := json.Unmarshal(recorder.Body.Bytes(), &a.JSON); err != nil {
 			w.T.Errorf("%s %s answers JSON that is none: %s", req.Method, req.Path, a.Body)
 		}

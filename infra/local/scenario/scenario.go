@@ -184,7 +184,7 @@ func (r *run) ask(method, path, body string, h http.Header) error {
 	}
 	text, err := io.ReadAll(res.Body)
 	r.answer = answer{status: res.StatusCode, header: res.Header, body: string(text)}
-	if strings.Contains(res.Header.Get("Content-Type"), "json") {
+	if kind := res.Header.Get("Content-Type"); strings.Contains(kind, "json") && !strings.Contains(kind, "ndjson") {
 		err = errors.Join(err, json.Unmarshal(text, &r.answer.json))
 	}
 	return errors.Join(err, res.Body.Close())

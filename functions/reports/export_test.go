@@ -97,6 +97,9 @@ func TestExportIsDivided(t *testing.T) {
 		carol := s.User(s.alice, format+"@acme.example", access.Auditor)
 		next, _, _ := strings.Cut(strings.TrimPrefix(answers[0].Header.Get("Link"), "<"), ">")
 		carol.Must(422, "GET", next, nil)
+		// The link is of one export: with other times or another format it is none.
+		s.alice.Must(422, "GET", next+"&from=2020-01-01T00:00:00Z", nil)
+		s.alice.Must(422, "GET", strings.Replace(next, "format="+format, "format="+map[string]string{"csv": "ndjson", "ndjson": "csv"}[format], 1), nil)
 	}
 }
 

@@ -51,9 +51,18 @@ type cloud struct {
 	keys    map[string]dataKey
 	mails   []sentMail
 	sandbox bool
-	outage  bool
+	outage  outage
 	refused string // an address that mail does not reach
 }
+
+// outage is how the table fails.
+type outage int
+
+const (
+	none outage = iota
+	throttled
+	silent // it takes requests and never answers
+)
 
 type dataKey struct {
 	plain   []byte
@@ -123,15 +132,20 @@ func (c *cloud) askDynamoDB(w http.ResponseWriter, r *http.Request, who, operati
 	if err != nil {
 		c.unknown = append(c.unknown, fmt.Sprintf("%s: %s: %v", who, operation, err))
 	}
-	down := c.outage
+	failing := c.outage
 	c.mu.Unlock()
-	if down {
+	switch failing {
+	case silent:
+		<-r.Context().Done()
+		return
+	case throttled:
 		w.Header().Set("Content-Type", "application/x-amz-json-1.0")
 		w.WriteHeader(http.StatusBadRequest)
 		_, _ = io.WriteString(w, `{"__type":"com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException","message":"throttled"}`)
 		return
+	case none:
+		c.dynamodb.ServeHTTP(w, r)
 	}
-	c.dynamodb.ServeHTTP(w, r)
 }
 
 var errUnread = errors.New("no policy would know this request")
@@ -276,11 +290,11 @@ func (c *cloud) refuseMail(address string) {
 	c.refused = address
 }
 
-// down has the table refuse everything, or ends that.
-func (c *cloud) down(on bool) {
+// fail has the table fail, or ends that.
+func (c *cloud) fail(how outage) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.outage = on
+	c.outage = how
 }
 
 // mailTo is the newest mail to an address.

@@ -141,7 +141,7 @@ type instance struct {
 	stopped sync.Once
 
 	events  chan invocation // for the function
-	invoked chan struct{}   // for its extension
+	invoked chan invocation // for its extension
 	polled  chan struct{}   // closed at the first poll
 	first   sync.Once
 
@@ -169,7 +169,7 @@ func startInstance(name, binary string, env []string) (*instance, error) {
 		return nil, err
 	}
 	i := &instance{
-		name: name, ended: make(chan struct{}), events: make(chan invocation), invoked: make(chan struct{}, 1), polled: make(chan struct{}), waiting: make(chan struct{}, 1),
+		name: name, ended: make(chan struct{}), events: make(chan invocation), invoked: make(chan invocation, 1), polled: make(chan struct{}), waiting: make(chan struct{}, 1),
 		pending: map[string]chan outcome{}, process: exec.Command(binary),
 	}
 	i.server = &http.Server{Handler: i.api(), ReadHeaderTimeout: time.Minute}
@@ -243,15 +243,16 @@ func (i *instance) invoke(ctx context.Context, payload []byte, deadline time.Tim
 	answered := make(chan outcome, 1)
 	i.pending[id] = answered
 	i.mu.Unlock()
+	event := invocation{id, payload, deadline}
 	select {
-	case i.events <- invocation{id, payload, deadline}:
+	case i.events <- event:
 	case <-i.ended:
 		return nil, i.end()
 	case <-ctx.Done():
 		return nil, fmt.Errorf("%w: %s did not ask for its event: %s", errTimedOut, i.name, i.said.String())
 	}
 	if i.hasExtension() {
-		i.invoked <- struct{}{}
+		i.invoked <- event
 	}
 	select {
 	case o := <-answered:
@@ -309,8 +310,8 @@ func (i *instance) follow(w http.ResponseWriter, r *http.Request) {
 	}
 	i.waiting <- struct{}{}
 	select {
-	case <-i.invoked:
-		_, _ = io.WriteString(w, `{"eventType":"INVOKE"}`) // as with next
+	case event := <-i.invoked:
+		_, _ = fmt.Fprintf(w, `{"eventType":"INVOKE","deadlineMs":%d,"requestId":%q}`, event.deadline.UnixMilli(), event.id) // as with next
 	case <-r.Context().Done():
 	}
 }

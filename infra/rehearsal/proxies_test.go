@@ -263,14 +263,14 @@ func (g *guarded) attackRedirects() {
 
 // attackOutage: 30.
 func (g *guarded) attackOutage(pass string) {
-	g.cloud.down(true)
+	g.cloud.fail(throttled)
 	a := g.get("/xapi/v1/Users", pass)
 	g.denied("30: while the table refuses", a)
 	if a.status != http.StatusServiceUnavailable {
 		g.t.Errorf("30: %d %.200q", a.status, a.body)
 	}
 	g.open("30: extension users meanwhile", g.get("/webclient/"))
-	g.cloud.down(false)
+	g.cloud.fail(none)
 	g.open("30: afterwards", g.get("/xapi/v1/Users", pass))
 }
 

@@ -3,20 +3,25 @@ package stack
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"time"
 )
 
 // After is what a function does once an answer has gone out, at most once every
-// afterEvery: an answer never waits for it.
+// afterEvery: an answer never waits for it. Its context ends afterWithin later,
+// and afterMargin before the function's own time does: Lambda kills a process
+// that goes on until then, and the next request would wait for a new one.
 type After func(context.Context) error
 
 const (
 	afterEvery  = time.Minute
 	afterWithin = 5 * time.Second
+	afterMargin = time.Second
 )
 
 // extension is an internal extension of a function: Lambda freezes the process
@@ -47,7 +52,7 @@ const (
 // register must be done before the function asks for its first event.
 func (x *extension) register(ctx context.Context) (id string, err error) {
 	header := http.Header{"Lambda-Extension-Name": {extensionName}}
-	answer, err := x.ask(ctx, http.MethodPost, "register", header, extensionEvents)
+	answer, _, err := x.ask(ctx, http.MethodPost, "register", header, extensionEvents)
 	if err != nil {
 		return "", err
 	}
@@ -58,7 +63,8 @@ func (x *extension) register(ctx context.Context) (id string, err error) {
 func (x *extension) run(ctx context.Context, id string) error {
 	var last time.Time // the first answer is followed at once
 	for {
-		if _, err := x.ask(ctx, http.MethodGet, "event/next", http.Header{extensionID: {id}}, ""); err != nil {
+		deadline, err := x.next(ctx, id)
+		if err != nil {
 			return err
 		}
 		select {
@@ -70,29 +76,57 @@ func (x *extension) run(ctx context.Context, id string) error {
 			continue
 		}
 		last = x.now()
-		within, cancel := context.WithTimeout(ctx, afterWithin)
-		if err := x.after(within); err != nil {
-			x.log.WarnContext(ctx, "what follows an answer failed", slog.Any("error", err))
-		}
-		cancel()
+		x.follow(ctx, deadline)
 	}
 }
 
-func (x *extension) ask(ctx context.Context, method, path string, header http.Header, body string) (answer http.Header, err error) {
+// next waits for the next event, and tells when the function's time for it ends.
+func (x *extension) next(ctx context.Context, id string) (deadline time.Time, err error) {
+	_, body, err := x.ask(ctx, http.MethodGet, "event/next", http.Header{extensionID: {id}}, "")
+	if err != nil {
+		return time.Time{}, err
+	}
+	var event struct {
+		DeadlineMs int64 `json:"deadlineMs"`
+	}
+	if err := json.Unmarshal(body, &event); err != nil {
+		return time.Time{}, fmt.Errorf("%w: event/next: %w", errExtension, err)
+	}
+	return time.UnixMilli(event.DeadlineMs), nil
+}
+
+func (x *extension) follow(ctx context.Context, deadline time.Time) {
+	ctx, cancel := context.WithTimeout(ctx, afterWithin)
+	defer cancel()
+	ctx, over := context.WithDeadline(ctx, deadline.Add(-afterMargin))
+	defer over()
+	if err := x.after(ctx); err != nil {
+		x.log.WarnContext(ctx, "what follows an answer failed", slog.Any("error", err))
+	}
+}
+
+// maxEvent is more than an event for extensions has.
+const maxEvent = 64 << 10
+
+func (x *extension) ask(ctx context.Context, method, path string, header http.Header, body string) (head http.Header, answer []byte, err error) {
 	r, err := http.NewRequestWithContext(ctx, method, "http://"+x.api+extensionPath+path, bytes.NewBufferString(body))
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", errExtension, err)
+		return nil, nil, fmt.Errorf("%w: %w", errExtension, err)
 	}
 	r.Header = header
 	res, err := http.DefaultClient.Do(r)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", errExtension, err)
+		return nil, nil, fmt.Errorf("%w: %w", errExtension, err)
 	}
 	defer func() { err = errors.Join(err, res.Body.Close()) }()
 	if res.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("%w: %s answers %s", errExtension, path, res.Status)
+		return nil, nil, fmt.Errorf("%w: %s answers %s", errExtension, path, res.Status)
 	}
-	return res.Header, nil
+	answer, err = io.ReadAll(io.LimitReader(res.Body, maxEvent))
+	if err != nil {
+		return nil, nil, fmt.Errorf("%w: %w", errExtension, err)
+	}
+	return res.Header, answer, nil
 }
 
 // done notes that an answer has been made.

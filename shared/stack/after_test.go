@@ -2,6 +2,7 @@ package stack
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"log/slog"
@@ -13,12 +14,19 @@ import (
 	"time"
 )
 
-// environmentAPI is the Runtime API's part for extensions: each token on invoke is one
-// event; when it is closed, the environment ends.
+// environmentAPI is the Runtime API's part for extensions: each deadline on invoke
+// is one event; when it is closed, the environment ends.
 type environmentAPI struct {
 	t      *testing.T
-	invoke chan struct{}
+	invoke chan time.Time
 	asked  chan struct{} // the extension waits for an event
+}
+
+func newEnvironmentAPI(t *testing.T) (*environmentAPI, string) {
+	l := &environmentAPI{t: t, invoke: make(chan time.Time), asked: make(chan struct{})}
+	server := httptest.NewServer(l)
+	t.Cleanup(server.Close)
+	return l, strings.TrimPrefix(server.URL, "http://")
 }
 
 func (l *environmentAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -34,8 +42,14 @@ func (l *environmentAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			l.t.Errorf("asked with %v", r.Header)
 		}
 		l.asked <- struct{}{}
-		if _, ok := <-l.invoke; !ok {
+		deadline, ok := <-l.invoke
+		if !ok {
 			w.WriteHeader(http.StatusGone)
+			return
+		}
+		event := map[string]any{"eventType": "INVOKE", "deadlineMs": deadline.UnixMilli(), "requestId": "R"}
+		if err := json.NewEncoder(w).Encode(event); err != nil {
+			l.t.Error(err)
 		}
 	default:
 		l.t.Errorf("%s %s", r.Method, r.URL)
@@ -45,12 +59,10 @@ func (l *environmentAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // What follows an answer is done after it, at most once a minute, and is over
 // before the process is frozen; its failure ends nothing.
 func TestAfterAnswers(t *testing.T) {
-	l := &environmentAPI{t: t, invoke: make(chan struct{}), asked: make(chan struct{})}
-	server := httptest.NewServer(l)
-	defer server.Close()
+	l, api := newEnvironmentAPI(t)
 	var mu sync.Mutex
 	now, done := time.Unix(1000, 0), 0
-	x := newExtension(strings.TrimPrefix(server.URL, "http://"), func(context.Context) error {
+	x := newExtension(api, func(context.Context) error {
 		mu.Lock()
 		defer mu.Unlock()
 		done++
@@ -71,7 +83,7 @@ func TestAfterAnswers(t *testing.T) {
 		now = now.Add(step.passes)
 		before := done
 		mu.Unlock()
-		l.invoke <- struct{}{}
+		l.invoke <- time.Now().Add(time.Hour)
 		mu.Lock()
 		if done != before {
 			t.Errorf("step %d: done before the answer", i)
@@ -84,6 +96,43 @@ func TestAfterAnswers(t *testing.T) {
 			t.Errorf("step %d: done %d times, want %d", i, done, step.want)
 		}
 		mu.Unlock()
+	}
+	close(l.invoke)
+	if err := <-ended; !errors.Is(err, errExtension) {
+		t.Errorf("ended with %v", err)
+	}
+}
+
+// What follows an answer ends before the function's time does, whatever hangs:
+// Lambda would kill the process.
+func TestAfterEndsBeforeTheFunctionsTime(t *testing.T) {
+	l, api := newEnvironmentAPI(t)
+	now := time.Unix(1000, 0)
+	ends := make(chan time.Time, 1)
+	x := newExtension(api, func(ctx context.Context) error {
+		end, _ := ctx.Deadline()
+		ends <- end
+		return nil
+	}, func() time.Time { now = now.Add(afterEvery); return now }, slog.New(slog.DiscardHandler))
+	id, err := x.register(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- x.run(t.Context(), id) }()
+	<-l.asked
+	ask := func(deadline time.Time) time.Time {
+		l.invoke <- deadline
+		x.done()
+		<-l.asked
+		return <-ends
+	}
+	near := time.Now().Truncate(time.Millisecond).Add(afterWithin)
+	if got, want := ask(near), near.Add(-afterMargin); !got.Equal(want) {
+		t.Errorf("it may go on until %v, want %v: the function's time ends at %v", got, want, near)
+	}
+	if got, late := ask(time.Now().Add(time.Hour)), time.Now().Add(afterWithin); got.After(late) {
+		t.Errorf("it may go on until %v, want %v at most", got, late)
 	}
 	close(l.invoke)
 	if err := <-ended; !errors.Is(err, errExtension) {

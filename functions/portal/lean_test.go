@@ -28,3 +28,22 @@ func TestNoScriptHasATextOverSeveralLines(t *testing.T) {
 		}
 	}
 }
+
+func TestAStyleTravelsWithoutItsAir(t *testing.T) {
+	style := "/* Lists */\n.list > li:first-child { border-top: 0; margin: 0 -.5rem; }\n\n@media (max-width: 46rem) {\n  *, ::before { content: attr(data-label) \": {; \"; width: calc(100% - 2rem); }\n}\n"
+	want := `.list>li:first-child{border-top:0;margin:0 -.5rem}@media (max-width:46rem){*,::before{content:attr(data-label) ": {; ";width:calc(100% - 2rem)}}`
+	if got := string(leanStyle([]byte(style))); got != want {
+		t.Errorf("%s", got)
+	}
+}
+
+func TestTextsTravelLanguageByLanguage(t *testing.T) {
+	got, err := leanTexts(map[string][]string{"b": {"<b>", "B"}, "a": {"1", "eins"}})
+	want := "const first = {\"a\":\"1\",\"b\":\"<b>\"}\nconst second = [\"eins\",\"B\"]\n"
+	if err != nil || !strings.HasPrefix(string(got), want) {
+		t.Errorf("%s %v", got, err)
+	}
+	if _, err := leanTexts(map[string][]string{"a": {"only English"}}); err == nil {
+		t.Error("a text is missing, and nobody noticed")
+	}
+}

@@ -102,13 +102,19 @@ func assemble(fsys fs.FS, baseURL string) (*site, error) {
 		if err != nil {
 			return nil, err
 		}
-		if strings.HasSuffix(name, ".js") {
+		switch path.Ext(name) {
+		case ".js":
 			text = lean(text)
+		case ".css":
+			text = leanStyle(text)
 		}
 		source[path.Base(name)] = text
 	}
 	texts, err := readTexts(source["texts.js"])
 	if err != nil {
+		return nil, err
+	}
+	if source["texts.js"], err = leanTexts(texts); err != nil {
 		return nil, err
 	}
 	s := &site{assets: map[string]*file{}, index: map[string]*file{}, help: map[string]*file{}}

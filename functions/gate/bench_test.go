@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -15,6 +16,7 @@ import (
 
 	"go.etcd.io/bbolt"
 
+	"portcullis.example/infra/local"
 	"portcullis.example/infra/local/localtest"
 	"portcullis.example/shared/table"
 )
@@ -115,6 +117,7 @@ func quiet(all []float64) float64 {
 // handler, which gets the same requests, by turns: what else the machine does
 // befalls both. docs/performance.md says how to read it.
 func BenchmarkDecision(b *testing.B) {
+	local.TuneMemory(os.LookupEnv)
 	w, alice, g := scene(b, nil)
 	cookie := g.Pass(alice.Unlock(g, 3600))
 	for _, c := range []struct{ name, path, cookie, answer string }{
@@ -186,6 +189,7 @@ func (n *narrow) GetAll(ctx context.Context, keys ...table.Key) ([]table.Item, e
 // each anew as soon as it is answered: where the processor is what there is too
 // little of, and where the store is.
 func BenchmarkOverload(b *testing.B) {
+	local.TuneMemory(os.LookupEnv)
 	clock := localtest.NewClock()
 	store := &narrow{Table: localtest.Bolt(b, clock), door: make(chan struct{}, 1)}
 	w := localtest.On(b, store, clock)

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -15,6 +16,8 @@ import (
 	"time"
 
 	"go.etcd.io/bbolt"
+
+	"portcullis.example/infra/local"
 )
 
 // floor stands in for Portcullis with the least that an answer could be: one
@@ -121,6 +124,7 @@ func (v *visitors) median() float64 {
 // that asks nobody, one that asks the floor, and one that asks Portcullis, by
 // turns. Left out is the limit of requests, which would end it.
 func BenchmarkThroughNginx(b *testing.B) {
+	local.TuneMemory(os.LookupEnv)
 	upstream := "http://" + startRecorder(b)
 	kept := func(config string) string {
 		return strings.ReplaceAll(without("limit_req zone")(config), "server_tokens off;", "server_tokens off; keepalive_requests 100000000;")

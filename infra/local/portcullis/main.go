@@ -41,6 +41,7 @@ func run(args []string, out, errOut *os.File) error {
 	if err != nil {
 		return err
 	}
+	local.TuneMemory(os.LookupEnv)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second signal ends at once

@@ -4,6 +4,7 @@
 package gate
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -26,7 +27,9 @@ type Function struct {
 	Directory *account.Directory
 	// BaseURL is the control portal's, where the notice leads.
 	BaseURL string
-	room    *room
+	// AboutWithin is how long the notice waits for what is good to know.
+	AboutWithin time.Duration
+	room        *room
 }
 
 // NoticePath is the notice on the phone system's own host.
@@ -34,7 +37,7 @@ const NoticePath = "/.portcullis/notice"
 
 // New makes the function.
 func New(g *ground.Ground, api *web.API, keeper *gatekeeper.Keeper) Function {
-	return Function{API: api, Keeper: keeper, Directory: g.Directory, BaseURL: g.BaseURL, room: &room{}}
+	return Function{API: api, Keeper: keeper, Directory: g.Directory, BaseURL: g.BaseURL, AboutWithin: cmp.Or(g.GateWithin, aboutWithin), room: &room{}}
 }
 
 // Routes adds the function's routes to its API.
@@ -130,14 +133,14 @@ func (f Function) notice(w http.ResponseWriter, r *http.Request) {
 	f.writeNotice(w, r, http.StatusOK, f.about(r.Context(), system, gatekeeper.Denial(r.URL.Query().Get("reason"))))
 }
 
-// aboutWithin is how long the notice waits for what is good to know: with the
-// decision before it, an answer takes less than the 2 s that a proxy waits.
+// aboutWithin is AboutWithin unless the ground says otherwise: with the decision
+// before it, an answer takes less than the 2 s that a proxy waits.
 const aboutWithin = 300 * time.Millisecond
 
 // about gathers what the notice says. Whom to ask is worth a read, but not worth
 // failing for: without it the notice says less.
 func (f Function) about(ctx context.Context, system phonesystem.PhoneSystem, reason gatekeeper.Reason) noticeText {
-	ctx, cancel := context.WithTimeout(ctx, aboutWithin)
+	ctx, cancel := context.WithTimeout(ctx, f.AboutWithin)
 	defer cancel()
 	text := noticeText{System: system.Name, Portal: f.BaseURL, Why: why(reason), Reason: string(reason)}
 	if partner, err := f.Directory.Partner(ctx, system.PartnerID); err == nil {

@@ -49,7 +49,7 @@ func newStage(t *testing.T) *stage {
 	s := &stage{World: localtest.New(t), t: t}
 	backend, memory := demo.InProcess(&url.URL{Scheme: "http", Host: "portcullis"}, s.API)
 	pbx, err := demo.New(demo.Options{
-		PublicHost: pbxHost, Portcullis: backend, GateKey: s.gateKey, Now: s.Clock.Now, Random: rand.Reader, Log: slog.New(slog.NewTextHandler(s.Log, nil)),
+		PublicHost: pbxHost, Portcullis: backend, GateKey: s.gateKey, Now: s.Clock.Now, Random: rand.Reader, Log: slog.New(slog.NewTextHandler(s.Log, nil)), Within: localtest.Patience,
 		Administrator: demo.Credentials{Name: pbxUser, Password: pbxPassword}, Extension: demo.Credentials{Name: "100", Password: "extension-password"},
 	})
 	if err != nil {

@@ -42,7 +42,7 @@ func newDemonstration(t *testing.T) *demonstration {
 	backend, memory := demo.InProcess(&url.URL{Scheme: "http", Host: "portcullis"}, w.API)
 	d, err := demo.New(demo.Options{
 		PublicHost: demoHost, Portcullis: backend, GateKey: func() string { return made.GateKey },
-		Administrator: made.Administrator, Extension: made.Extension, Now: w.Clock.Now, Random: rand.Reader, Log: slog.New(slog.DiscardHandler),
+		Administrator: made.Administrator, Extension: made.Extension, Now: w.Clock.Now, Random: rand.Reader, Log: slog.New(slog.DiscardHandler), Within: localtest.Patience,
 	})
 	if err != nil {
 		t.Fatal(err)

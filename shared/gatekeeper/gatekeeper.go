@@ -7,6 +7,7 @@
 package gatekeeper
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -51,7 +52,8 @@ func Denial(text string) Reason {
 	return Locked
 }
 
-// answerWithin is how long an answer may take before it is a denial.
+// answerWithin is how long an answer may take before it is a denial, unless
+// Options say otherwise: a proxy waits for 2 s.
 const answerWithin = 1500 * time.Millisecond
 
 // Decision is the answer to a gate.
@@ -75,6 +77,7 @@ type Keeper struct {
 	log      *slog.Logger
 	baseURL  string
 	restored time.Time
+	within   time.Duration
 	systems  *remembered[acquaintance]
 	leases   *remembered[unlock.Lease]
 	users    *remembered[account.User]
@@ -93,12 +96,15 @@ type Options struct {
 	// RestoredAt is when the store was last restored from a backup; zero: never.
 	// Windows and tickets from before may have been closed or spent since.
 	RestoredAt time.Time
+	// Within is how long an answer may take before it is a denial; zero: a second
+	// and a half.
+	Within time.Duration
 }
 
 // New makes a Keeper.
 func New(o Options) *Keeper {
 	return &Keeper{
-		journal: o.Journal, random: o.Random, log: o.Log, baseURL: o.BaseURL, restored: o.RestoredAt,
+		journal: o.Journal, random: o.Random, log: o.Log, baseURL: o.BaseURL, restored: o.RestoredAt, within: cmp.Or(o.Within, answerWithin),
 		systems: newRemembered(decodeSystem), leases: newRemembered(decodeLease), users: newRemembered(decodeUser), roles: newRemembered(decodeRole),
 		watch: newWatch(), seen: newSightings(),
 	}
@@ -107,7 +113,7 @@ func New(o Options) *Keeper {
 // Decide answers whether a request may pass. Errors: ErrUnknownKey; anything
 // else means that the store did not answer, and denies as well.
 func (k *Keeper) Decide(outer context.Context, req Request) (Decision, error) {
-	ctx := within(outer, answerWithin)
+	ctx := within(outer, k.within)
 	defer ctx.release()
 	id, hash, ok := readKey(req.Authorization)
 	if !ok {

@@ -128,7 +128,7 @@ func TestAttack30TableThatDoesNotAnswer(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				stalled := &stalling{}
-				s := sceneOver(t, map[string]any{"binding": c.policy}, func(under table.Table) table.Table { stalled.Table = under; return stalled })
+				s := sceneWithin(t, 0, map[string]any{"binding": c.policy}, func(under table.Table) table.Table { stalled.Table = under; return stalled })
 				opened := s.alice.Unlock(s.gate, 600)
 				cookie := s.gate.Pass(opened)
 				if c.call.method == "" {

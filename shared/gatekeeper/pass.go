@@ -66,7 +66,7 @@ type visit struct {
 // System finds the phone system that a visit's gate key names. Errors:
 // ErrUnknownKey, the table's.
 func (k *Keeper) System(ctx context.Context, v Visit) (phonesystem.PhoneSystem, error) {
-	ctx, cancel := context.WithTimeout(ctx, answerWithin)
+	ctx, cancel := context.WithTimeout(ctx, k.within)
 	defer cancel()
 	id, hash, ok := readKey(v.Authorization)
 	if !ok {
@@ -98,7 +98,7 @@ func (k *Keeper) authenticated(item table.Item, hash token.Hash, config []string
 // nothing. Errors: ErrUnknownKey, ErrTicket (the phone system is answered
 // beside it), the table's.
 func (k *Keeper) Show(ctx context.Context, v Visit) (phonesystem.PhoneSystem, string, error) {
-	ctx, cancel := context.WithTimeout(ctx, answerWithin)
+	ctx, cancel := context.WithTimeout(ctx, k.within)
 	defer cancel()
 	read, err := k.readVisit(ctx, v)
 	return read.system, read.window.user.Email, err
@@ -164,7 +164,7 @@ func (k *Keeper) readTicket(ctx context.Context, v *visit) error {
 // spent), table.ErrUnavailable; with all but the first the phone system is
 // answered beside it. Of parallel ones with one ticket one succeeds.
 func (k *Keeper) Admit(ctx context.Context, v Visit) (Admitted, error) {
-	ctx, cancel := context.WithTimeout(ctx, answerWithin)
+	ctx, cancel := context.WithTimeout(ctx, k.within)
 	defer cancel()
 	system, err := k.System(ctx, v)
 	if err != nil {

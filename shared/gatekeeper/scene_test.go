@@ -6,10 +6,12 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"portcullis.example/infra/local/localtest"
 	"portcullis.example/shared/access"
 	"portcullis.example/shared/account"
+	"portcullis.example/shared/ground"
 	"portcullis.example/shared/phonesystem"
 	"portcullis.example/shared/table"
 	"portcullis.example/shared/unlock"
@@ -37,8 +39,15 @@ func newScene(t testing.TB, policy map[string]any) *scene {
 // sceneOver is a scene whose table is wrapped.
 func sceneOver(t testing.TB, policy map[string]any, wrap func(table.Table) table.Table) *scene {
 	t.Helper()
+	return sceneWithin(t, localtest.Patience, policy, wrap)
+}
+
+// sceneWithin is one in which a gate's answer may take so long; zero: as deployed.
+func sceneWithin(t testing.TB, within time.Duration, policy map[string]any, wrap func(table.Table) table.Table) *scene {
+	t.Helper()
 	clock := localtest.NewClock()
-	return sceneIn(localtest.On(t, wrap(localtest.Bolt(t, clock)), clock), policy)
+	w := localtest.On(t, wrap(localtest.Bolt(t, clock)), clock, func(o *ground.Options) { o.GateWithin = within })
+	return sceneIn(w, policy)
 }
 
 func sceneIn(w *localtest.World, policy map[string]any) *scene {

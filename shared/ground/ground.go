@@ -50,6 +50,9 @@ type Options struct {
 	Sessions session.Lifetimes
 	// RestoredAt is when the store was last restored; zero: never.
 	RestoredAt time.Time
+	// GateWithin is how long an answer to a gate may take before it is a denial;
+	// zero: less than a proxy waits. Tests set it that are not about time.
+	GateWithin time.Duration
 }
 
 // Ground is the services. Make one with New; they are safe for concurrent use.
@@ -139,5 +142,5 @@ func (g *Ground) API() *web.API {
 
 // Keeper makes a keeper, which remembers what it has met: one a process.
 func (g *Ground) Keeper() *gatekeeper.Keeper {
-	return gatekeeper.New(gatekeeper.Options{Journal: g.Journal, Random: g.Random, Log: g.Log, BaseURL: g.BaseURL, RestoredAt: g.RestoredAt})
+	return gatekeeper.New(gatekeeper.Options{Journal: g.Journal, Random: g.Random, Log: g.Log, BaseURL: g.BaseURL, RestoredAt: g.RestoredAt, Within: g.GateWithin})
 }

@@ -32,7 +32,7 @@ type verdict struct {
 
 // ask puts one request to Portcullis. Every error means: deny.
 func (g *Gate) ask(r *http.Request, client netip.Addr) (verdict, error) {
-	ctx, cancel := context.WithTimeout(r.Context(), DecisionTimeout)
+	ctx, cancel := context.WithTimeout(r.Context(), g.within)
 	defer cancel()
 	q, err := g.question(ctx, r, client, http.MethodGet, "/v1/gate/decision", "answer=notice")
 	if err != nil {

@@ -44,6 +44,8 @@ type Options struct {
 	Random io.Reader
 	// Log gets what went wrong, never a secret; nil drops it.
 	Log *slog.Logger
+	// Within is how long the gate waits for Portcullis; zero: DecisionTimeout.
+	Within time.Duration
 }
 
 // Credentials are a user name and a password at the phone system.
@@ -68,7 +70,7 @@ func New(o Options) (*Demo, error) {
 	upstream, memory := InProcess(&url.URL{Scheme: "http", Host: o.PublicHost}, phones)
 	gate, err := NewGate(GateOptions{
 		PublicHost: o.PublicHost, Upstream: upstream, Portcullis: o.Portcullis,
-		GateKey: o.GateKey, Now: o.Now, Log: o.Log,
+		GateKey: o.GateKey, Now: o.Now, Log: o.Log, Within: o.Within,
 	})
 	if err != nil {
 		return nil, errors.Join(err, memory.Close())

@@ -1,6 +1,7 @@
 package demo
 
 import (
+	"cmp"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -11,13 +12,14 @@ import (
 )
 
 // DecisionTimeout is how long the gate waits for Portcullis before it denies
-// (API.md, "The gate").
+// (API.md, "The gate"), unless its options say otherwise.
 const DecisionTimeout = 2 * time.Second
 
 // MaxBody is the largest request body that is forwarded, in bytes.
 const MaxBody = 10 << 20
 
-// GateOptions is everything the gate needs. All fields but Log are required.
+// GateOptions is everything the gate needs. All fields but Log and Within are
+// required.
 type GateOptions struct {
 	// PublicHost is the phone system's host as browsers name it, with the port.
 	PublicHost string
@@ -29,6 +31,8 @@ type GateOptions struct {
 	GateKey func() string
 	Now     func() time.Time
 	Log     *slog.Logger
+	// Within is how long it waits for Portcullis; zero: DecisionTimeout.
+	Within time.Duration
 }
 
 // Gate is the reverse proxy in front of a phone system. It asks Portcullis
@@ -41,6 +45,7 @@ type Gate struct {
 	key        func() string
 	now        func() time.Time
 	log        *slog.Logger
+	within     time.Duration
 	proxy      *httputil.ReverseProxy
 }
 
@@ -51,7 +56,7 @@ func NewGate(o GateOptions) (*Gate, error) {
 	}
 	g := &Gate{
 		host: o.PublicHost, portcullis: o.Portcullis, upstream: o.Upstream,
-		key: o.GateKey, now: o.Now, log: logger(o.Log),
+		key: o.GateKey, now: o.Now, log: logger(o.Log), within: cmp.Or(o.Within, DecisionTimeout),
 	}
 	g.proxy = g.newProxy()
 	return g, nil

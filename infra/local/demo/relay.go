@@ -71,7 +71,7 @@ func unreadForm(err error) ownPage {
 // fetch relays one request. A refused gate key or a failing Portcullis is an
 // error: it is not the browser's business.
 func (g *Gate) fetch(r *http.Request, client netip.Addr, path string, form []byte) (answer, error) {
-	ctx, cancel := context.WithTimeout(r.Context(), DecisionTimeout)
+	ctx, cancel := context.WithTimeout(r.Context(), g.within)
 	defer cancel()
 	q, err := g.question(ctx, r, client, r.Method, path, r.URL.RawQuery)
 	if err != nil {

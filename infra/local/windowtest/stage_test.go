@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"portcullis.example/infra/local/localtest"
 	"portcullis.example/shared/access"
 	"portcullis.example/shared/account"
 	"portcullis.example/shared/audit"
@@ -39,7 +40,7 @@ func newProcess(t table.Table, now func() time.Time) *process {
 	journal := &audit.Journal{Table: t, Now: now, IDs: token.NewIDs(now, rand.Reader)}
 	return &process{
 		journal: journal, book: &unlock.Book{Journal: journal, Random: rand.Reader},
-		keeper: gatekeeper.New(gatekeeper.Options{Journal: journal, Random: rand.Reader, Log: slog.New(slog.DiscardHandler), BaseURL: portal}),
+		keeper: gatekeeper.New(gatekeeper.Options{Journal: journal, Random: rand.Reader, Log: slog.New(slog.DiscardHandler), BaseURL: portal, Within: localtest.Patience}),
 	}
 }
 

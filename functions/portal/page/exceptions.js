@@ -33,7 +33,7 @@ const row = (one, load) => h('li',
 
 function add(load) {
   const once = keyed();
-  const d = dialog(t('exceptions.add'));
+  const d = dialog(t('exceptions.add'), {kept: true});
   fill(d.body, h('p.quiet', t('exceptions.add_how')), form({
     name: 'exception.new', own: {not_found: t('exceptions.unknown')},
     send: async typed => {

@@ -209,7 +209,7 @@ async function start() {
   retext();
   frame();
   listen({ended, stale: stepUp, answered: touch});
-  addEventListener('hashchange', go);
+  addEventListener('hashchange', ({newURL}) => newURL === location.href && go()); // else a dialog has kept the page
   addEventListener('error', unexpected);
   addEventListener('unhandledrejection', unexpected);
   document.documentElement.classList.add('ready');

@@ -41,7 +41,7 @@ class Partners {
 
   add() {
     const once = keyed();
-    const d = dialog(t('partners.add'));
+    const d = dialog(t('partners.add'), {kept: true});
     fill(d.body, h('p.quiet', t('partners.add_how')), form({
       name: 'partner.new',
       send: async typed => {

@@ -30,7 +30,7 @@ export async function openRecovery(partner) {
     return toast(explain(problem));
   }
   const once = keyed();
-  const d = dialog(t('recovery.title', {name: partner.name}));
+  const d = dialog(t('recovery.title', {name: partner.name}), {kept: true});
   fill(d.body, h('p', t('recovery.what')), h('p', t('recovery.check')), form({
     name: 'recovery.' + partner.id,
     send: async typed => {

@@ -96,7 +96,7 @@ class System {
       system.restricted_paths.length > 0 && fact('system.paths', system.restricted_paths.map(path => h('div', h('code', path)))),
       system.exceptions.length > 0 && fact('system.exceptions', system.exceptions.map(e => h('div', e.name, e.applies ? '' : [' · ', t('exceptions.void')], e.paths.map(path => [' ', h('code', path)])))),
       fact('system.since', when(system.created_at))),
-    may('manage_phone_systems') && h('div.acts', button(t('system.edit'), () => this.edit()), button(t('system.remove'), () => remove(this.system, () => { location.hash = ''; }), '.danger'))];
+    may('manage_phone_systems') && h('div.acts', button(t('system.edit'), () => this.edit()), button(t('system.remove'), () => remove(this.system, () => location.replace('#')), '.danger'))];
   }
 
   installing() {

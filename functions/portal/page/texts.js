@@ -22,6 +22,10 @@ export const texts = {
 "dialog.cancel": ["Cancel", "Abbrechen"],
 "dialog.later": ["Not now", "Nicht jetzt"],
 "dialog.ok": ["All right", "In Ordnung"],
+"discard.title": ["Discard what you typed?", "Ihre Eingaben verwerfen?"],
+"discard.what": ["It was not sent, and is lost when this closes.", "Sie sind nicht gesendet und gehen beim Schließen verloren."],
+"discard.do": ["Discard", "Verwerfen"],
+"discard.not": ["Go on typing", "Weiter eingeben"],
 
 "form.optional": ["optional", "freiwillig"],
 "form.missing": ["Please fill this in.", "Bitte ausfüllen."],

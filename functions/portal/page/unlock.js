@@ -37,7 +37,7 @@ function ending(of, from) {
 export function openUnlock(system, changed) {
   const {policy} = system;
   const once = keyed();
-  const d = dialog(t('unlock.title', {name: system.name}));
+  const d = dialog(t('unlock.title', {name: system.name}), {kept: true});
   const choose = (limit, chosen, hint) => ending(chips('duration_seconds', [t('unlock.length'), ' ', h('span.quiet', hint)], lengths(limit, policy.default_seconds), chosen), now);
   const send = async (typed, node) => {
     const body = {duration_seconds: Number(typed.duration_seconds), reason: typed.reason.trim(), ticket: typed.ticket.trim()};
@@ -128,7 +128,7 @@ export async function openConsole(window) {
 export function openExtend(window, system, changed) {
   const whole = system ? system.policy.max_seconds : 24 * 3600;
   const room = Math.floor(whole - (Date.parse(window.expires_at) - Date.parse(window.opened_at)) / 1000);
-  const d = dialog(t('extend.title', {name: system?.name ?? ''}));
+  const d = dialog(t('extend.title', {name: system?.name ?? ''}), {kept: true});
   if (room < minute) {
     fill(d.body, h('p', t('extend.none', {max: length(whole)})), h('div.acts', button(t('dialog.ok'), d.close, '')));
     d.body.querySelector('button').focus();

@@ -142,7 +142,7 @@ class Person {
   remove() {
     this.sure('delete', [...this.ends(), t('users.delete_what')], async () => {
       await call('DELETE', this.path);
-      location.hash = '#users';
+      location.replace('#users'); // in the place of the dialog's entry
     });
   }
 

@@ -46,7 +46,7 @@ const (
 const (
 	issuer        = "Portcullis"
 	recoveryCodes = 10
-	recoveryBytes = 15 // 120 bits: 24 base32 characters
+	recoveryBytes = 16 // 128 bits (ASVS 11.5.1): 26 base32 characters
 )
 
 // Factors is what a person has enrolled: one item, so that using up a code and

@@ -97,7 +97,7 @@ func TestEnrolled(t *testing.T) {
 	if len(codes) != 10 || len(f.Recovery) != 10 {
 		t.Errorf("%d recovery codes, %d kept", len(codes), len(f.Recovery))
 	}
-	shape := regexp.MustCompile(`^([a-z2-7]{4}-){5}[a-z2-7]{4}$`)
+	shape := regexp.MustCompile(`^([a-z2-7]{4}-){6}[a-z2-7]{2}$`)
 	for i, code := range codes {
 		if !shape.MatchString(code) || slices.Index(codes, code) != i || slices.Contains(f.Recovery, "") {
 			t.Errorf("recovery code %q", code)

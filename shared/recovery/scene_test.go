@@ -76,7 +76,7 @@ func (s *scene) over() {
 	s.Tick()
 }
 
-var code = regexp.MustCompile(`(?m)^ +((?:[a-z2-7]{4}-){5}[a-z2-7]{4})$`)
+var code = regexp.MustCompile(`(?m)^ +((?:[a-z2-7]{4}-){6}[a-z2-7]{2})$`)
 
 // codes are the enrolment codes that an address was mailed.
 func (s *scene) codes(email string) (codes []string) {

@@ -87,7 +87,7 @@ func TestAttack14StepUpByNoSecondFactor(t *testing.T) {
 	})
 }
 
-var recoveryCode = regexp.MustCompile(`^([a-z2-7]{4}-){5}[a-z2-7]{4}$`)
+var recoveryCode = regexp.MustCompile(`^([a-z2-7]{4}-){6}[a-z2-7]{2}$`)
 
 func (s *scene) renewed(p *localtest.Person) []string {
 	s.T.Helper()

@@ -6,8 +6,8 @@
 //
 // The rules are API.md's: 5 failures in 15 minutes, then a doubling wait of
 // 30 s to 1 h; 100 in a row suspend for 24 h; 100 per source address in 15
-// minutes. They meet NIST SP 800-63B-4 section 3.2.2 (at most 100 consecutive
-// failures).
+// minutes. The 100 are those of NIST SP 800-63B-4 section 3.2.2; what comes then
+// is milder than there, for the reason that docs/threat-model.md gives.
 package attempt
 
 import (

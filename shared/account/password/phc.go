@@ -21,7 +21,7 @@ const (
 	maxMemory  = 64 << 10 // KiB
 	maxTime    = 10
 	maxThreads = 4
-	minSalt    = 8 // bytes, RFC 9106 §3.1
+	minSalt    = 8 // bytes, RFC 9106 §4: what 16 may be reduced to
 	maxSalt    = 64
 	minTag     = 16
 	maxTag     = 64

@@ -98,7 +98,7 @@ func newPatient(t *testing.T, proxy string, c clinic) *patient {
 	return &patient{s, doctor.Options{
 		URL: u, Gate: "127.0.0.1", From: netip.MustParseAddr("127.0.0.2"), Roots: s.ca.Trust(), Profile: "3cx-v20", Portal: "https://portal.example",
 		PBX: []string{"127.0.0.3"}, Ports: []int{port}, // the gate's own: the notice there is none of the console
-		Installed: filepath.Join(s.folder, "gate.conf"), Generated: generated, AccessLog: log, Wait: 10 * time.Second, Random: rand.Reader,
+		Installed: filepath.Join(s.folder, "gate.conf"), Generated: generated, AccessLog: log, Wait: time.Minute, Random: rand.Reader,
 	}, upstream}
 }
 

@@ -1,6 +1,7 @@
 package gate
 
 import (
+	"crypto/tls"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -251,7 +252,7 @@ func TestAnswersLeadNowhereInside(t *testing.T) {
 }
 
 // Who sends a request slowly is not waited for: nginx gives up on a head, and on
-// the rest of a body, after the times that its file sets, here a second each.
+// the rest of a body, after the times that its file sets, here three seconds each.
 // (Caddy's are its own, for all sites.)
 func TestSlowRequestsAreCutOff(t *testing.T) {
 	hurried := func(config string) string {
@@ -260,11 +261,12 @@ func TestSlowRequestsAreCutOff(t *testing.T) {
 				t.Errorf("the file has no %s", line)
 			}
 			name, _, _ := strings.Cut(line, " ")
-			config = strings.Replace(config, line, name+" 1s;", 1)
+			config = strings.Replace(config, line, name+" 3s;", 1)
 		}
 		return config
 	}
 	s := newScene(t, "nginx", setting{edit: hurried})
+	waiting := map[string]*tls.Conn{}
 	for what, begun := range map[string]string{
 		"a head": "GET /webclient/ HTTP/1.1\r\nHost: ",
 		"a body": "POST /webclient/upload HTTP/1.1\r\nHost: " + s.gate.Host + "\r\nContent-Length: 100\r\n\r\nx",
@@ -274,8 +276,11 @@ func TestSlowRequestsAreCutOff(t *testing.T) {
 		if _, err := io.WriteString(connection, begun); err != nil {
 			t.Fatal(err)
 		}
+		waiting[what] = connection
+	}
+	for what, connection := range waiting {
 		if _, err := io.ReadAll(connection); err != nil {
-			t.Errorf("%s: %v", what, err) // the minute of connect is over
+			t.Errorf("%s: %v", what, err) // the time of connect is over
 		}
 	}
 }

@@ -46,7 +46,7 @@ func TestAttack30PortcullisThatIsNotWell(t *testing.T) {
 	for _, proxy := range proxytest.Names() {
 		t.Run(proxy, func(t *testing.T) {
 			var now http.HandlerFunc
-			s := newScene(t, proxy, setting{answer: func(portcullis http.Handler) http.Handler {
+			s := newScene(t, proxy, setting{hurried: true, answer: func(portcullis http.Handler) http.Handler {
 				return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 					if now != nil {
 						now(w, r)

@@ -53,6 +53,8 @@ type setting struct {
 	// nameless has a browser that does not say in TLS which host it wants: nginx
 	// then reads its requests as the first of its servers says.
 	nameless bool
+	// hurried leaves the times in the file as they are.
+	hurried bool
 	// impostor answers in Portcullis' place.
 	impostor func(ca *proxytest.Authority) tls.Certificate
 	// answer stands in for Portcullis.
@@ -76,7 +78,7 @@ func newScene(t testing.TB, proxy string, o setting) *scene {
 	s.startProxy(o)
 	transport := &http.Transport{TLSClientConfig: s.ca.ClientTLS(host), DialContext: s.dial, DisableCompression: true}
 	t.Cleanup(transport.CloseIdleConnections)
-	// A minute is what nginx waits for by itself: the gates' files say two seconds.
+	// A minute is what nginx waits for by itself: the gates' files say less.
 	s.browser = &http.Client{Transport: transport, Timeout: 50 * time.Second, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	return s
 }
@@ -111,6 +113,9 @@ func (s *scene) startProxy(o setting) {
 		s.t.Fatal(err)
 	}
 	config = proxytest.Here(config, s.folder, s.gate.Host, portal)
+	if !o.hurried {
+		config = proxytest.Patient(config)
+	}
 	s.generated = config
 	if o.edit != nil {
 		edited := o.edit(config)
@@ -181,13 +186,16 @@ func (s *scene) raw(lines ...string) answer {
 	return answer{response.StatusCode, response.Header, string(text)}
 }
 
+// connectionEnds is only to end a test at all.
+const connectionEnds = 5 * time.Minute
+
 func (s *scene) connect() *tls.Conn {
 	s.t.Helper()
 	connection, err := s.dial(s.t.Context(), "tcp", s.gate.Host)
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	if err := connection.SetDeadline(time.Now().Add(time.Minute)); err != nil {
+	if err := connection.SetDeadline(time.Now().Add(connectionEnds)); err != nil {
 		s.t.Fatal(err)
 	}
 	config := s.ca.ClientTLS(s.gate.Host)

@@ -54,7 +54,7 @@ func guard(t *testing.T, w *world, proxy string) *guarded {
 	w.must(err)
 	config := g.alice.text("/v1/phone-systems/" + id + "/gate-config?proxy=" + proxy + "&upstream=" + url.QueryEscape(console.URL))
 	key := strings.TrimPrefix(gate.header.Get("Authorization"), "Bearer ")
-	proxytest.Lay(t, proxy, folder, proxytest.Here(config, folder, g.host, at), key)
+	proxytest.Lay(t, proxy, folder, proxytest.Patient(proxytest.Here(config, folder, g.host, at)), key)
 	g.ca.Write(folder, g.ca.Certify("pbx.example.com"))
 	_, port, _ := strings.Cut(g.host, ":")
 	proxytest.Run(t, proxytest.Command(t, proxy, folder, ""), port)
@@ -91,7 +91,7 @@ func (g *guarded) raw(body string, lines ...string) reply {
 	_, port, _ := strings.Cut(g.host, ":")
 	dialed, err := net.Dial("tcp", "127.0.0.1:"+port)
 	g.must(err)
-	g.must(dialed.SetDeadline(time.Now().Add(time.Minute)))
+	g.must(dialed.SetDeadline(time.Now().Add(5 * time.Minute)))
 	config := g.ca.ClientTLS(g.host)
 	config.NextProtos = []string{"http/1.1"}
 	connection := tls.Client(dialed, config)

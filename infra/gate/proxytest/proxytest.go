@@ -1,9 +1,11 @@
 // Package proxytest runs the real proxies in tests: nginx and Caddy as fetch.sh
 // brings them, with a gate's configuration and an authority whose certificates
 // the test believes. It guarantees that what it starts listens on loopback when
-// it is handed over and ends with the test, and that the configuration is the
-// one given, but for three places of this machine: the folder of the key, the
-// authorities that are trusted, and the portal's address.
+// it is handed over and ends with the test, that no two tests of this machine get
+// one port, and that the configuration is the one given, but for three places of
+// this machine: the folder of the key, the authorities that are trusted, and the
+// portal's address; and, in tests that are not about it, for how long Portcullis
+// is waited for.
 package proxytest
 
 import (
@@ -40,11 +42,18 @@ func Program(t testing.TB, name string) string {
 }
 
 // FreePort is one that nobody has. It is below those that the kernel hands out by
-// itself, or some connection might have taken it before its program listens.
+// itself, or some connection might have taken it before its program listens; and
+// the test holds it for UDP, by which the others at the same time know that it is
+// taken, also while nothing listens there.
 func FreePort(t testing.TB) string {
 	t.Helper()
 	for range 100 {
 		port := strconv.Itoa(10_000 + rand.IntN(20_000))
+		held, err := net.ListenPacket("udp", "127.0.0.1:"+port)
+		if err != nil {
+			continue // another test has it
+		}
+		t.Cleanup(func() { _ = held.Close() })
 		listener, err := net.Listen("tcp", "127.0.0.1:"+port)
 		if err != nil {
 			continue // somebody has it
@@ -113,7 +122,8 @@ func Command(t testing.TB, proxy, folder, more string) *exec.Cmd {
 	return c
 }
 
-const startsWithin = time.Minute
+// startsWithin is only to end a test at all: a machine may be busy.
+const startsWithin = 5 * time.Minute
 
 // Run starts a program that listens on a port, and ends it with the test.
 func Run(t testing.TB, c *exec.Cmd, port string) {
@@ -158,6 +168,13 @@ func Here(config, folder, host string, portal *url.URL) string {
 		"server portal.example:443;", "server "+portal.Host+";",
 		"https://portal.example {", "https://"+portal.Host+" {",
 	).Replace(config)
+}
+
+// Patient has a proxy wait for Portcullis for longer than it is to: on a busy
+// machine two seconds are no sign that anything is wrong. It is still less than
+// nginx waits by itself.
+func Patient(config string) string {
+	return strings.ReplaceAll(config, "_timeout 2s", "_timeout 40s")
 }
 
 // Lay writes what stands beside a configuration.

@@ -267,6 +267,9 @@ func refine(ctx huma.Context, _ string, v any) (any, error) {
 	if p.Status >= http.StatusInternalServerError {
 		p = problemOf(errors.New(model.Detail))
 	}
+	if p.Status == http.StatusRequestEntityTooLarge {
+		p.Detail = tooLargeFor(ctx.Operation().MaxBodyBytes - 1)
+	}
 	p.Instance = instance(ctx.Context())
 	for _, e := range model.Errors {
 		p.Errors = append(p.Errors, input.Field{Location: e.Location, Message: e.Message})

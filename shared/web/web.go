@@ -114,7 +114,7 @@ type Route struct {
 
 // WithCSV is the route with a CSV file of at most sheet.MaxSize for a body.
 func (r Route) WithCSV() Route {
-	r.Takes, r.MaxBody = "text/csv", sheet.MaxSize+1 // huma refuses what reaches it
+	r.Takes, r.MaxBody = "text/csv", sheet.MaxSize
 	return r
 }
 
@@ -127,7 +127,7 @@ func (r Route) OrProgram() Route {
 func (r Route) operation() huma.Operation {
 	op := huma.Operation{
 		OperationID: r.ID, Method: r.Method, Path: r.Path, Summary: r.Summary, Tags: []string{r.Tag},
-		DefaultStatus: r.Status, MaxBodyBytes: cmp.Or(r.MaxBody, MaxBody),
+		DefaultStatus: r.Status, MaxBodyBytes: cmp.Or(r.MaxBody, MaxBody) + 1, // huma refuses what reaches it
 	}
 	op.Errors = append([]int{http.StatusInternalServerError, http.StatusServiceUnavailable}, r.Errors...)
 	if !r.Public {
@@ -153,6 +153,9 @@ func Register[I, O any](a *API, r Route, handler func(context.Context, *I) (*O, 
 	op.Middlewares = huma.Middlewares{ourStatuses}
 	if !r.Public {
 		op.Middlewares = append(op.Middlewares, a.authenticate(r.Programs))
+	}
+	if !takesBody(reflect.TypeFor[I]()) {
+		op.Middlewares, op.Errors = append(op.Middlewares, a.bodiless), append(op.Errors, http.StatusUnprocessableEntity)
 	}
 	huma.Register(a.API, op, func(ctx context.Context, in *I) (*O, error) {
 		out, err := handler(ctx, in)

@@ -17,7 +17,7 @@ import (
 // output, and one line that says what is wrong and what to do.
 func refused(t *testing.T, s settings, says ...string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), within/4)
+	ctx, cancel := context.WithTimeout(context.Background(), within)
 	defer cancel()
 	cmd := s.command(ctx)
 	var out, log bytes.Buffer

@@ -148,7 +148,7 @@ func TestWithoutTheDemonstration(t *testing.T) {
 func TestSettingsFromTheEnvironmentAndFlags(t *testing.T) {
 	s := newSettings(t)
 	addr := s.addr
-	s.addr = free(t, 1)[0]
+	s.addr = free(t)
 	s.environment = []string{"PORTCULLIS_ADDR=" + s.addr, "PORTCULLIS_BASE_URL=https://portal.example.org/", "PORTCULLIS_LOG_JSON=true"}
 	s.args = []string{"-addr", addr} // the flag wins
 	p := start(t, s)

@@ -14,7 +14,8 @@ import (
 var errText = errors.New("must be JSON in UTF-8: this holds bytes or \\u escapes that stand for no character")
 
 // strictJSON is encoding/json, but for text that is malformed: there it would
-// put U+FFFD in its place, so that two different passwords became one.
+// put U+FFFD in its place, so that two different passwords became one; and for
+// names, see exact.
 func strictJSON() huma.Format {
 	return huma.Format{
 		Marshal: func(w io.Writer, v any) error { return json.NewEncoder(w).Encode(v) },
@@ -22,7 +23,10 @@ func strictJSON() huma.Format {
 			if !wellFormed(data) {
 				return errText
 			}
-			return json.Unmarshal(data, v)
+			if err := json.Unmarshal(data, v); err != nil {
+				return err
+			}
+			return exact(data, v)
 		},
 	}
 }

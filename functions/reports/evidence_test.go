@@ -129,6 +129,36 @@ func TestEvidenceOfACustomer(t *testing.T) {
 	bob.Must(403, "GET", "/v1/reports/mfa", nil) // the audit of one phone system is not everybody's access
 }
 
+// A spreadsheet that parts cells at semicolons, as a German Excel does, finds a
+// cell's beginning within texts that hold one, and East Asian ones read full-width
+// signs: neither finds a formula there.
+func TestAttack39NoFormulasWhereSemicolonsPartCells(t *testing.T) {
+	w := localtest.New(t)
+	alice := w.Administrator("acme", "alice@acme.example")
+	for i, text := range []string{"a;=1+1", "a; +1", `a;"@SUM(A1)"`, "a;;-1", ";=1", "＝1+1", "a;＠SUM(A1)", ` "=1`} {
+		alice.Must(201, "POST", "/v1/phone-systems", map[string]any{"name": "x" + text, "host": fmt.Sprintf("h%d.acme.example", i), "customer": text, "policy": map[string]any{"binding": "ip"}})
+	}
+	for _, file := range []string{alice.Must(200, "GET", "/v1/audit/export", nil).Body, evidenceOf(t, alice, "format=csv").Body} {
+		if !strings.Contains(file, ";'=1+1") {
+			t.Errorf("nothing was kept apart: %s", file)
+		}
+		for _, cell := range strings.FieldsFunc(file, func(r rune) bool { return r == ';' || r == '\r' || r == '\n' }) {
+			if sign := strings.TrimLeft(cell, ` "`); strings.HasPrefix(sign, "=") || strings.ContainsAny(sign[:min(1, len(sign))], "+-@") {
+				t.Errorf("a cell begins a formula: %q", cell)
+			}
+		}
+		rows, err := csv.NewReader(strings.NewReader(file)).ReadAll()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, cell := range slices.Concat(rows...) {
+			if strings.HasPrefix(cell, "＝") || strings.HasPrefix(cell, "＠") {
+				t.Errorf("a cell begins a formula: %q", cell)
+			}
+		}
+	}
+}
+
 // What people send is no formula in a spreadsheet, and no markup in a page.
 func TestAttack39EvidenceIsInert(t *testing.T) {
 	w := localtest.New(t)

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"portcullis.example/shared/access"
 )
@@ -92,12 +93,27 @@ func (v evidenceView) csv() []byte {
 }
 
 // inert keeps spreadsheets from taking a text for a formula: an apostrophe before
-// what would begin one (OWASP, CSV injection).
+// what would begin one (OWASP, CSV injection). Where the semicolon parts cells, as
+// in a German Excel, it does within a text as well, whatever quotation marks there
+// are: what stands behind it begins a cell.
 func inert(cell string) string {
-	if strings.ContainsAny(cell[:min(1, len(cell))], "=+-@\t\r\n") {
-		return "'" + cell
+	parts := strings.SplitAfter(cell, ";")
+	for i, part := range parts {
+		if beginsFormula(part) {
+			parts[i] = "'" + part
+		}
 	}
-	return cell
+	return strings.Join(parts, "")
+}
+
+// beginsFormula looks behind what spreadsheets leave out, and at the full-width
+// signs too, which East Asian ones read as the others.
+func beginsFormula(text string) bool {
+	if strings.HasPrefix(text, "\t") || strings.HasPrefix(text, "\r") || strings.HasPrefix(text, "\n") {
+		return true
+	}
+	sign, _ := utf8.DecodeRuneInString(strings.TrimLeft(text, ` "`))
+	return strings.ContainsRune("=+-@＝＋－＠", sign)
 }
 
 const printStyle = `body{font:15px/1.5 system-ui,sans-serif;margin:2rem;max-width:75rem;color:#111;background:#fff}h1{font-size:1.5rem}h2{font-size:1.15rem;margin-top:2rem}table{width:100%;border-collapse:collapse;font-size:.875rem}th,td{padding:.4rem .6rem;border-bottom:1px solid #ccc;text-align:left;vertical-align:top;overflow-wrap:anywhere}.big{font-size:1.25rem;font-weight:600}@media print{body{margin:0}}`

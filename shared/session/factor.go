@@ -224,8 +224,8 @@ func refusal(err error) bool {
 	return false
 }
 
-// signIn commits a completed sign-in: factor used up, login token spent,
-// session made, counts cleared, in one transaction with its entries.
+// signIn commits a completed sign-in: factor used up, login token spent, session
+// made, the browser's former one ended, counts cleared, in one transaction.
 func (d *Desk) signIn(ctx context.Context, s pendingState, reserved attempt.Attempt, factors mfa.Factors, done SignedIn) (SignedIn, error) {
 	enrolling := !s.factors.Enrolled()
 	var err error
@@ -258,19 +258,11 @@ func (d *Desk) signIn(ctx context.Context, s pendingState, reserved attempt.Atte
 	if err != nil {
 		return SignedIn{}, err
 	}
-	return done, d.Journal.Commit(ctx, append(writes, letters...), signInEntries(s.user, done, s.client(), enrolling)...)
-}
-
-func signInEntries(user account.User, done SignedIn, client netip.Addr, enrolling bool) []audit.Entry {
-	made := done.Session
-	entry := audit.Entry{Action: audit.LoginSucceeded, Actor: user.ID, Subject: made.ID, PartnerID: user.PartnerID, Outcome: audit.Success}
-	entry = entry.From(client).With("actor_email", user.Email).With("method", string(made.Method)).With(leftDetail, leftText(done.Left))
-	if !enrolling {
-		return []audit.Entry{entry}
+	writes, entries, err := d.supersede(s, append(writes, letters...), signInEntries(s.user, done, s.client(), enrolling))
+	if err != nil {
+		return SignedIn{}, err
 	}
-	enrolled := entry
-	enrolled.Action, enrolled.Subject = audit.MFAEnrolled, user.ID
-	return []audit.Entry{enrolled, entry}
+	return done, d.Journal.Commit(ctx, writes, entries...)
 }
 
 // SteppedUp is a second factor verified again. Token is empty where the level

@@ -55,6 +55,7 @@ type pendingState struct {
 	login   login
 	factors mfa.Factors
 	items   []table.Item // user, login, factors
+	former  []table.Item // as formerKeys has them
 	tally   tally
 }
 
@@ -70,12 +71,12 @@ func (d *Desk) second(ctx context.Context, secret string, factor attempt.Factor,
 	user := ids[0]
 	s := pendingState{tally: newTally(factor, user, user, from, d.Journal.Second())}
 	keys := append([]table.Key{account.UserKey(user), loginKey(user, hash), mfa.Key(user)}, s.tally.keys()...)
-	items, err := d.Journal.Table.GetAll(ctx, keys...)
+	items, err := d.Journal.Table.GetAll(ctx, append(keys, formerKeys(from.Session, user)...)...)
 	if err != nil {
 		return s, err
 	}
-	s.items = items[:3]
-	s.tally.take(items[3:], true)
+	s.items, s.former = items[:3], items[len(keys):]
+	s.tally.take(items[3:len(keys)], true)
 	if err := s.decode(); err != nil {
 		return s, err
 	}

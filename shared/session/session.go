@@ -100,6 +100,9 @@ type Origin struct {
 	Client netip.Addr
 	// Device is the device token as sent; unknown ones count for nothing.
 	Device string
+	// Session is the session token that came as a cookie, if one did; whether it is
+	// good for anything is not said.
+	Session string
 	// Foreign is nil if the request comes from a page of ours, else the error to
 	// answer where a cookie would be set: another page must not sign anybody in.
 	Foreign error

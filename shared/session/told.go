@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"portcullis.example/shared/account"
+	"portcullis.example/shared/audit"
 	"portcullis.example/shared/mfa"
 	"portcullis.example/shared/notice"
 	"portcullis.example/shared/table"
@@ -50,4 +51,16 @@ func (d *Desk) spentLetters(ctx context.Context, user account.User, client netip
 
 func (d *Desk) letter(ctx context.Context, user account.User, client netip.Addr, change notice.Change) (table.Write, error) {
 	return d.Notices.Post(ctx, notice.Notice{To: user.Email, Change: change, At: d.Journal.Second(), Client: client})
+}
+
+func signInEntries(user account.User, done SignedIn, client netip.Addr, enrolling bool) []audit.Entry {
+	made := done.Session
+	entry := audit.Entry{Action: audit.LoginSucceeded, Actor: user.ID, Subject: made.ID, PartnerID: user.PartnerID, Outcome: audit.Success}
+	entry = entry.From(client).With("actor_email", user.Email).With("method", string(made.Method)).With(leftDetail, leftText(done.Left))
+	if !enrolling {
+		return []audit.Entry{entry}
+	}
+	enrolled := entry
+	enrolled.Action, enrolled.Subject = audit.MFAEnrolled, user.ID
+	return []audit.Entry{enrolled, entry}
 }

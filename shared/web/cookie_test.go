@@ -218,3 +218,50 @@ func TestAttack21AlteredTokens(t *testing.T) {
 		alice.Must(http.StatusOK, "GET", "/v1/session", nil)
 	})
 }
+
+// A browser that signs in anew gives its session up: the cookie is overwritten, and
+// what nobody would see any more must not live on, whoever's it was.
+func TestAttack20SigningInEndsTheSessionOfItsBrowser(t *testing.T) {
+	onBoth(t, func(t *testing.T, on store) {
+		w, alice, _, _, _ := open(t, on)
+		bob := w.Administrator("globex", "bob@globex.example")
+		sessionOf := func(cookie string) localtest.Answer {
+			return w.Send(localtest.Request{Method: "GET", Path: "/v1/session", Header: http.Header{"Cookie": {cookie}}})
+		}
+		signIn := func(p *localtest.Person, cookie, delivery, code string) localtest.Answer {
+			page := http.Header{"Origin": {localtest.BaseURL}, "Cookie": {cookie}}
+			login := w.Must(http.StatusOK, localtest.Request{Method: "POST", Path: "/v1/login", Header: page, Body: map[string]any{"email": p.Email, "password": localtest.Password, "delivery": delivery}}).Text("login_token")
+			return w.Send(localtest.Request{Method: "POST", Path: "/v1/login/mfa", Header: page, Body: map[string]any{"login_token": login, "method": "totp", "code": code}})
+		}
+		for name, p := range map[string]*localtest.Person{"the same person": alice, "another person": bob} {
+			elsewhere, cookie := cookieOf(w, alice), cookieOf(w, alice)
+			ended := sessionOf(cookie).Text("session.id")
+			for what, late := range map[string]localtest.Answer{
+				"a wrong code":             signIn(p, cookie, "cookie", "wrong"),
+				"a program's sign-in":      signIn(p, cookie, "bearer", p.NextCode()),
+				"a cookie that came twice": signIn(p, cookie+"; "+cookie, "cookie", p.NextCode()),
+			} {
+				if sessionOf(cookie).Status != http.StatusOK {
+					t.Fatalf("%s: %s ended the session: %d %s", name, what, late.Status, late.Body)
+				}
+			}
+			if a := signIn(p, cookie, "cookie", p.NextCode()); a.Status != http.StatusOK {
+				t.Fatalf("%s: %d %s", name, a.Status, a.Body)
+			}
+			if sessionOf(cookie).Status != http.StatusUnauthorized || sessionOf(elsewhere).Status != http.StatusOK {
+				t.Fatalf("%s: the session lives on, or another one died", name)
+			}
+			log := alice.Must(http.StatusOK, "GET", "/v1/audit?action=session.ended", nil)
+			if got := log.Items()[0].Text("subject") + log.Items()[0].Text("actor"); got != ended+alice.ID {
+				t.Errorf("%s: the audit has %s", name, got)
+			}
+			// With the cookie of a session that is over there is nothing to end.
+			if a := signIn(p, cookie, "cookie", p.NextCode()); a.Status != http.StatusOK {
+				t.Errorf("%s, again: %d %s", name, a.Status, a.Body)
+			}
+			if again := alice.Must(http.StatusOK, "GET", "/v1/audit?action=session.ended", nil); again.Items()[0].Text("id") != log.Items()[0].Text("id") {
+				t.Errorf("%s: what had ended ended again", name)
+			}
+		}
+	})
+}

@@ -86,6 +86,7 @@ func (a *API) placed(r *http.Request) *http.Request {
 		return r
 	}
 	origin := &requestOrigin{Origin: session.Origin{Client: peer(r), Device: a.device(r), Foreign: a.Cookies.sameOrigin(r)}, api: a}
+	origin.Session, _ = a.Cookies.session(r)
 	return r.WithContext(context.WithValue(r.Context(), originKey{}, origin))
 }
 

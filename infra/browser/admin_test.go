@@ -59,6 +59,8 @@ func TestAPhoneSystemIsAddedAndChanged(t *testing.T) {
 	p.press("Replace the gate key")
 	p.see("The old key works until")
 	p.shot("gate-key")
+	p.travel(-1) // it is shown once
+	p.stands("Bakery Miller", "1")
 	p.press("I have kept it")
 	p.press("Audit")
 	p.until(`document.querySelector("tbody").innerText.includes("Gate key replaced")`)

@@ -2,6 +2,8 @@ package browser
 
 import (
 	"testing"
+
+	"github.com/chromedp/chromedp/kb"
 )
 
 // A person sees factors and sessions, and makes new recovery codes.
@@ -22,5 +24,14 @@ func TestOnesOwnAccount(t *testing.T) {
 	p.press("Make new codes")
 	p.see("Keep your recovery codes")
 	p.prints(".codes")
+	p.shot("codes-new")
+	p.travel(-1) // they are shown once: no Back takes them away
+	p.keys(kb.Escape)
+	p.stands("Your account", "1")
+	p.tick("I have kept these codes in a safe place.")
+	p.press("Go on")
+	p.stands("Your account", "0")
+	p.travel(-1)
+	p.stands("Phone systems", "0")
 	p.quiet()
 }

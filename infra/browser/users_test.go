@@ -44,6 +44,9 @@ func TestUsersAreInvited(t *testing.T) {
 	if s.secretOf("carol@acme.example") == first {
 		t.Error("the invitation is the earlier one")
 	}
+	p.press("Audit")
+	p.press("carol@acme.example") // whom it was about
+	p.see("What they may do")
 	p.quiet()
 }
 

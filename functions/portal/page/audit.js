@@ -111,13 +111,20 @@ class Audit {
     return h('a', {href: '#audit?' + chosen}, name);
   }
 
+  /** Whom or what it was done to, where no other column says so; a link where there is a page. */
+  whom({action, actor, subject, phone_system_id: system, details}) {
+    const name = details.email ?? this.people.get(details.user_id) ?? details.administrator_email ?? (this.names.has(system) ? '' : details.name);
+    if (name === this.people.get(actor) || actor === 'unknown') return '';
+    return details.email && may('manage_users') && action !== 'user.deleted' ? h('a', {href: '#users/' + subject}, name) : name;
+  }
+
   row(entry) {
     const failed = entry.outcome === 'failure';
     const details = Object.entries(entry.details).filter(([name, value]) => name !== 'actor_email' && value !== '');
     const name = this.names.get(entry.phone_system_id);
     return row([
       when(entry.at),
-      [h('div', failed ? h('span.state.bad', icon('warn'), said(entry.action)) : said(entry.action)),
+      [h('div', failed ? h('span.state.bad', icon('warn'), said(entry.action)) : said(entry.action)), h('div.quiet', this.whom(entry)),
         details.length > 0 && h('details.small', h('summary', t('audit.details')), h('dl', details.map(([name, value]) => [h('dt', detailName(name)), h('dd', shown(name, value))])))],
       this.who(entry),
       entry.phone_system_id && (name ? h('a', {href: '#phone-systems/' + entry.phone_system_id}, name) : t('audit.gone')),

@@ -82,9 +82,9 @@ export function copying(label, text) {
 /**
  * The recovery codes, shown once, to be kept before anything goes on.
  * @param {string[]} codes
- * @param {object} o step, email, done
+ * @param {object} o step, email, done, within (a dialog, which has a title)
  */
-export function recoveryCodes(codes, {step, email, done}) {
+export function recoveryCodes(codes, {step, email, done, within}) {
   const stay = event => event.preventDefault(); // the browser asks before it leaves
   addEventListener('beforeunload', stay);
   const text = () => [t('codes.file', {email}), '', ...codes, ''].join('\n');
@@ -94,7 +94,7 @@ export function recoveryCodes(codes, {step, email, done}) {
     setTimeout(() => URL.revokeObjectURL(url), 10_000);
   };
   return [
-    step && steps(step), h('h1', {tabindex: '-1'}, t('codes.title')), h('p.quiet', t('codes.lead')),
+    step && steps(step), !within && h('h1', {tabindex: '-1'}, t('codes.title')), h('p.quiet', t('codes.lead')),
     h('ol.codes.mono', codes.map(code => h('li', code))),
     h('div.acts', copying(t('codes.copy'), text), button(t('codes.print'), () => print()), button(t('codes.download'), file)),
     form({send: async () => {

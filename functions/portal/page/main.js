@@ -6,7 +6,7 @@ import {fill, h, icon, say} from './dom.js';
 import {explain} from './errors.js';
 import {button} from './form.js';
 import {begin, choose, language, languages, t} from './say.js';
-import {idleEnd, may, me, nobody, over, touch, whoami} from './session.js';
+import {elsewhere, idleEnd, may, me, nobody, over, touch, whoami} from './session.js';
 import {retext, signIn} from './signin.js';
 import {stepUp} from './stepup.js';
 import {clock, left, now, ticking} from './time.js';
@@ -51,6 +51,7 @@ const main = document.getElementById('main');
 const carried = new Map(); // secrets of mailed links, by view; gone with the page
 let turn = 0;
 let overlay = null;
+let goOn = null; // takes the overlay away, once somebody has signed in
 let asked = false; // whether it is known who is signed in
 
 /** The fragment as name, id and query: #phone-systems/ID?x=y. */
@@ -152,8 +153,18 @@ function endsAt() {
       warned.remove();
       warned = null;
     }
-    if (over() && !overlay) whoami().catch(problem => problem.status === 401 && ended());
+    if (over() && !overlay) check();
   });
+}
+
+const check = () => whoami().catch(problem => problem.status === 401 && ended());
+
+/** Another tab has signed in or out: this one follows. */
+function follow(who) {
+  if (overlay) return who && goOn({user: {id: who}}).catch(() => {});
+  if (!me.user) return who && !open[address().name] && entered().catch(() => {});
+  if (who && who !== me.user.id) location.reload();
+  else if (!who) check();
 }
 
 function staying() {
@@ -168,7 +179,7 @@ function ended() {
     const who = me.user;
     let back = false;
     const d = dialog(t('end.title'), {firm: true, closed: () => resolve(back)});
-    const done = async answer => {
+    goOn = async answer => {
       if (!who || answer.user.id !== who.id) return location.reload();
       await whoami();
       back = true;
@@ -180,7 +191,7 @@ function ended() {
       nobody(true);
       showSignIn();
     }}, t('end.leave'));
-    fill(d.body, h('p.quiet', t('end.why')), signIn(done, {email: who?.email, over: true}), h('p.mid', other));
+    fill(d.body, h('p.quiet', t('end.why')), signIn(goOn, {email: who?.email, over: true}), h('p.mid', other));
     d.body.querySelector(who ? '[name=password]' : '[name=email]').focus();
   }).finally(() => { overlay = null; });
   return overlay;
@@ -209,6 +220,7 @@ async function start() {
   retext();
   frame();
   listen({ended, stale: stepUp, answered: touch});
+  elsewhere(follow);
   addEventListener('hashchange', ({newURL}) => newURL === location.href && go()); // else a dialog has kept the page
   addEventListener('error', unexpected);
   addEventListener('unhandledrejection', unexpected);

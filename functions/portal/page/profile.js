@@ -29,7 +29,7 @@ async function show(node) {
       factors.passkeys.map(passkey => h('li', h('div', h('div.title', passkey.name), h('div.quiet.small', t('profile.used'), ' ', when(passkey.last_used_at))),
         h('div.do', button([t('system.remove'), h('span.away', ' ', passkey.name)], () => removePasskey(passkey, again))))),
       h('li', h('div', h('div.title', t('profile.codes', {n: factors.recovery_codes_left})), h('div.quiet.small', t(factors.recovery_codes_left < 3 ? 'profile.codes_few' : 'profile.codes_what'))),
-        h('div.do', button(t('profile.codes_new'), newCodes)))),
+        h('div.do', button(t('profile.codes_new'), () => newCodes(again))))),
     able() && h('div.acts', button([icon('key'), t('profile.passkey_add')], () => addPasskey(again)))),
     h('section.card', h('h2', t('password.title')), h('div.acts', button(t('password.change'), () => changePassword(again)))),
     h('section.card', h('h2', t('profile.sessions')), h('ul.list.two', sessions.map(session => h('li', h('div',
@@ -83,12 +83,14 @@ function removePasskey(passkey, again) {
   });
 }
 
-function newCodes() {
+function newCodes(again) {
   confirm(t('profile.codes_new'), [t('profile.codes_void')], t('profile.codes_new'), async () => {
     const {recovery_codes: codes} = await call('POST', '/v1/mfa/recovery-codes');
-    const section = h('section.card.narrow');
-    fill(section, recoveryCodes(codes, {email: me.user.email, done: () => location.reload()}));
-    fill(document.getElementById('main'), section);
-    section.querySelector('h1').focus();
+    const d = dialog(t('codes.title'), {firm: true}); // nothing but saying so takes them away
+    const done = async () => {
+      d.close();
+      await again();
+    };
+    fill(d.body, recoveryCodes(codes, {email: me.user.email, done, within: d}));
   });
 }

@@ -8,7 +8,7 @@ import {now} from './time.js';
 /** Who is signed in; user is null while nobody is. */
 export const me = {user: null, session: null, permissions: []};
 
-const hint = 'portcullis.in';
+const hint = 'portcullis.in'; // keeps the id of who is signed in, for the next page and for other tabs
 const present = 120_000; // milliseconds after the last sign of somebody
 const minute = 60_000;
 
@@ -52,11 +52,14 @@ export function nobody(out = false) {
 
 function remember(on) {
   try {
-    if (on) localStorage.setItem(hint, '1');
+    if (on) localStorage.setItem(hint, me.user.id);
     else localStorage.removeItem(hint);
   } catch { /* the form is shown for a moment, then */ }
   document.documentElement.classList.toggle('in', on);
 }
+
+/** Does something when another tab of this browser signs in or out: gets the id of who is signed in, or null. */
+export const elsewhere = run => addEventListener('storage', ({key, newValue}) => key === hint && run(newValue));
 
 const comings = new Set();
 

@@ -129,7 +129,7 @@ export const texts = {
 "stepup.submit": ["Confirm", "Bestätigen"],
 
 "end.title": ["Please sign in again", "Bitte melden Sie sich wieder an"],
-"end.why": ["Your session has ended, as it does when nothing happens for a while. What you typed is still here.", "Ihre Sitzung ist zu Ende, wie immer, wenn eine Weile nichts geschieht. Ihre Eingaben sind noch da."],
+"end.why": ["Your session has ended: nothing happened for a while, or you signed out elsewhere. What you typed is still here.", "Ihre Sitzung ist zu Ende: Eine Weile geschah nichts, oder Sie haben sich anderswo abgemeldet. Ihre Eingaben sind noch da."],
 "end.leave": ["Leave it, and sign in as somebody else", "Verwerfen und mit einem anderen Konto anmelden"],
 "end.soon": ["You will be signed out soon, since nothing happens here.", "Sie werden bald abgemeldet, weil hier nichts geschieht."],
 "end.stay": ["Stay signed in", "Angemeldet bleiben"],

@@ -305,7 +305,7 @@ func (r *run) mailCode(args []string) error {
 		return err
 	}
 	for _, line := range strings.Split(text, "\n") {
-		if word := strings.TrimSpace(line); strings.Count(word, "-") == 5 && !strings.Contains(word, " ") {
+		if word := strings.TrimSpace(line); strings.Count(word, "-") == 6 && !strings.Contains(word, " ") {
 			r.vars[args[0]] = word
 			return nil
 		}

@@ -77,11 +77,11 @@ type Delivered struct {
 	Delivery session.Delivery `json:"delivery,omitempty" enum:"bearer,cookie" default:"bearer"`
 }
 
-// check: whoever wants a cookie must be a page of ours, or another page could
-// sign somebody in to an account that is not theirs.
+// check: no other page may have a cookie set, or it could sign somebody in to an
+// account that is not theirs.
 func (d Delivered) check(ctx context.Context) error {
 	if d.Delivery == session.Cookie {
-		return web.SameOrigin(ctx)
+		return web.NotForeign(ctx)
 	}
 	return nil
 }
@@ -201,7 +201,7 @@ func (f Function) viewSignedIn(done session.SignedIn) *signedInView {
 
 // Proof is a second factor as shown.
 type Proof struct {
-	Method    mfa.Method     `json:"method" enum:"totp,recovery_code,passkey"`
+	Method    mfa.Method     `json:"method,omitempty" enum:"totp,recovery_code,passkey" default:"totp"`
 	Code      string         `json:"code,omitempty" maxLength:"100"`
 	Assertion map[string]any `json:"assertion,omitempty" doc:"a browser's answer to the options of a passkey, by its toJSON"`
 }

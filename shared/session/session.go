@@ -103,8 +103,8 @@ type Origin struct {
 	// Session is the session token that came as a cookie, if one did; whether it is
 	// good for anything is not said.
 	Session string
-	// Foreign is nil if the request comes from a page of ours, else the error to
-	// answer where a cookie would be set: another page must not sign anybody in.
+	// Foreign is nil unless the request comes from another's page: then it is the
+	// error to answer where a cookie would be set. No such page signs anybody in.
 	Foreign error
 }
 

@@ -68,6 +68,17 @@ func (c Cookies) one(r *http.Request, plain string) (string, bool) {
 	return found[0].Value, true
 }
 
+// notForeign judges a request that is to be answered with a cookie as sameOrigin
+// does one that comes with it. Who has no session and says nothing of a page is a
+// program: no browser sends JSON to another origin without naming the page (Fetch
+// standard, section 4.1), and nothing but JSON is taken.
+func (c Cookies) notForeign(r *http.Request) error {
+	if len(r.Header.Values("Origin"))+len(r.Header.Values("Sec-Fetch-Site"))+len(r.CookiesNamed(c.name("portcullis"))) == 0 {
+		return nil
+	}
+	return c.sameOrigin(r)
+}
+
 // sameOrigin judges a request that a cookie stands for: reading is free, for
 // anything else what the browser says of the page must be there and must be
 // ours. The standard library's CrossOriginProtection lets requests with neither

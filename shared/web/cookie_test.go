@@ -114,7 +114,8 @@ func TestAttack23Forms(t *testing.T) {
 	})
 }
 
-// No other page signs anybody in to an account that is not theirs.
+// No other page signs anybody in to an account that is not theirs. Without either
+// header a request is no page's, unless it comes with the cookie.
 func TestAttack23SigningInFromElsewhere(t *testing.T) {
 	onBoth(t, func(t *testing.T, on store) {
 		w := world(t, on)
@@ -122,11 +123,23 @@ func TestAttack23SigningInFromElsewhere(t *testing.T) {
 		for name, page := range pages() {
 			w.Clock.Add(time.Minute)
 			password, factor := cookieLogin(w, alice, page)
+			if len(page["Origin"])+len(page["Sec-Fetch-Site"]) == 0 {
+				if password.Status != http.StatusOK || factor.Status != http.StatusOK || len(factor.Header.Values("Set-Cookie")) == 0 {
+					t.Errorf("%s: %d, %d %s", name, password.Status, factor.Status, factor.Body)
+				}
+				continue
+			}
 			for step, a := range map[string]localtest.Answer{"password": password, "second factor": factor} {
 				if a.Status != http.StatusForbidden || len(a.Header.Values("Set-Cookie")) > 0 {
 					t.Errorf("%s, %s: %d %s", name, step, a.Status, a.Body)
 				}
 			}
+		}
+		w.Clock.Add(time.Minute)
+		held := http.Header{"Cookie": {cookieOf(w, alice)}}
+		w.Clock.Add(time.Minute)
+		if password, factor := cookieLogin(w, alice, held); password.Status != http.StatusForbidden || factor.Status != http.StatusForbidden {
+			t.Errorf("with a cookie and neither header: %d, %d", password.Status, factor.Status)
 		}
 		w.Must(http.StatusForbidden, localtest.Request{Method: "POST", Path: "/v1/invitations/accept", Header: http.Header{"Origin": {"https://evil.example"}},
 			Body: map[string]any{"token": "x", "password": localtest.Password, "delivery": "cookie"}})

@@ -39,9 +39,9 @@ func OriginOf(ctx context.Context) session.Origin {
 	return session.Origin{Foreign: ErrCrossOrigin}
 }
 
-// SameOrigin is nil if the request came from a page of ours: for routes that
-// set a cookie rather than read one.
-func SameOrigin(ctx context.Context) error { return OriginOf(ctx).Foreign }
+// NotForeign is nil unless the request came from a page of another origin: for
+// routes that set a cookie rather than read one.
+func NotForeign(ctx context.Context) error { return OriginOf(ctx).Foreign }
 
 // instance names this one occurrence. A request has one number, whoever asks.
 func instance(ctx context.Context) string {
@@ -85,7 +85,7 @@ func (a *API) placed(r *http.Request) *http.Request {
 	if _, ok := r.Context().Value(originKey{}).(*requestOrigin); ok {
 		return r
 	}
-	origin := &requestOrigin{Origin: session.Origin{Client: peer(r), Device: a.device(r), Foreign: a.Cookies.sameOrigin(r)}, api: a}
+	origin := &requestOrigin{Origin: session.Origin{Client: peer(r), Device: a.device(r), Foreign: a.Cookies.notForeign(r)}, api: a}
 	origin.Session, _ = a.Cookies.session(r)
 	return r.WithContext(context.WithValue(r.Context(), originKey{}, origin))
 }

@@ -90,7 +90,7 @@ type createPartnerInput struct {
 	Body struct {
 		Name               string `json:"name"`
 		AdministratorEmail string `json:"administrator_email"`
-		SupportContact     string `json:"support_contact,omitempty" doc:"shown to whoever meets a locked console"`
+		SupportContact     string `json:"support_contact,omitempty" doc:"shown to whoever meets a locked console, and named in security notices"`
 	}
 }
 

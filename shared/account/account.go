@@ -187,3 +187,13 @@ func (d *Directory) Partner(ctx context.Context, id string) (Partner, error) {
 	}
 	return table.Decode[Partner](item)
 }
+
+// SupportContact is whom a partner names for help: empty where it names nobody, or
+// is none, as the operators.
+func (d *Directory) SupportContact(ctx context.Context, partner string) (string, error) {
+	p, err := d.Partner(ctx, partner)
+	if errors.Is(err, ErrNotFound) {
+		return "", nil
+	}
+	return p.SupportContact, err
+}

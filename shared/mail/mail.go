@@ -55,8 +55,11 @@ type Letter struct {
 	// Administrators, instead of To, is the partner whose administrators all
 	// get the letter.
 	Administrators string `json:"administrators,omitempty"`
-	Subject        string `json:"subject"`
-	Text           string `json:"text"`
+	// Partner, if set, is whose support contact is put at the end of the letter, as
+	// it is when the letter is handed over.
+	Partner string `json:"partner,omitempty"`
+	Subject string `json:"subject"`
+	Text    string `json:"text"`
 	// HTML is made from Text as the letter is taken out; senders send both.
 	HTML string `json:"-"`
 	// Reached are those of Administrators who have the letter.
@@ -149,6 +152,8 @@ type Post interface {
 	// AdministratorEmails lists where a letter to a partner's administrators
 	// goes.
 	AdministratorEmails(ctx context.Context, partner string) ([]string, error)
+	// SupportContact is whom a partner names for help; empty: nobody.
+	SupportContact(ctx context.Context, partner string) (string, error)
 }
 
 // Deliver hands every letter that is due to post, and answers how many went out
@@ -209,13 +214,32 @@ func (o *Outbox) deliver(ctx context.Context, item table.Item, post Post) (done 
 		return false, errors.Join(err, o.keep(ctx, item, nil))
 	}
 	reached := len(letter.Reached)
-	if err = letter.send(ctx, post); err == nil {
+	whole, err := o.whole(ctx, letter, post)
+	if err == nil {
+		err = whole.send(ctx, post)
+	}
+	if err == nil {
 		return true, o.Table.Apply(ctx, table.Delete(item.Key, table.Always()))
 	}
+	letter.Reached = whole.Reached
 	if len(letter.Reached) == reached {
 		return false, errors.Join(err, o.keep(ctx, item, nil))
 	}
 	return false, errors.Join(err, o.keep(ctx, item, &letter))
+}
+
+// whole is a letter with whom its partner names for help at its end.
+func (o *Outbox) whole(ctx context.Context, letter Letter, post Post) (Letter, error) {
+	if letter.Partner == "" || letter.To == "" && letter.Administrators == "" {
+		return letter, nil
+	}
+	contact, err := post.SupportContact(ctx, letter.Partner)
+	if contact = oneLine(contact); err != nil || contact == "" {
+		return letter, err
+	}
+	letter.Text = strings.TrimRight(letter.Text, "\n") + "\n\nWhom your organisation names for help: " + contact + "\n"
+	letter.HTML = page(letter, o.BaseURL)
+	return letter, nil
 }
 
 // keep remembers who has been reached, if a letter is given, and sets aside what has

@@ -30,6 +30,8 @@ type post struct {
 	refuses  map[string]bool
 	admins   []string
 	deadline bool
+	// noContact says that partners can't be read.
+	noContact bool
 }
 
 func (p *post) Send(ctx context.Context, letter mail.Letter) error {
@@ -48,6 +50,15 @@ func (p *post) AdministratorEmails(_ context.Context, partner string) ([]string,
 		return nil, errors.New("no such partner")
 	}
 	return p.admins, nil
+}
+
+func (p *post) SupportContact(_ context.Context, partner string) (string, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.noContact {
+		return "", errRefused
+	}
+	return map[string]string{"acme": "help@acme.example\nor <b>+1 555 0100</b>"}[partner], nil
 }
 
 // office is an outbox on a table that fails by plan.
@@ -327,5 +338,37 @@ func TestCouriersAtOnce(t *testing.T) {
 	}
 	if sum != 10 || len(o.post.sent) != 10 || o.left() != 0 {
 		t.Errorf("sent %d to %d, %d left", sum, len(o.post.sent), o.left())
+	}
+}
+
+// Whom a partner names for help stands at the end of what is about somebody's
+// account, in one line, in text and HTML; a letter is not sent without it because the
+// partner could not be read.
+func TestLettersNameWhomToAsk(t *testing.T) {
+	o := newOffice(t)
+	about := func(to, partner string) mail.Letter {
+		letter := letterTo(to)
+		letter.Partner = partner
+		return letter
+	}
+	o.put(about("alice@acme.example", "acme"), about("op@example.com", "operators"), letterTo("bob@acme.example"))
+	o.post.noContact = true
+	if sent, err := o.deliver(); sent != 1 || !errors.Is(err, errRefused) || len(o.post.sent["alice@acme.example"]) > 0 {
+		t.Errorf("the partner can't be read: %d sent, %v", sent, err)
+	}
+	o.post.noContact = false
+	o.clock.Add(time.Minute)
+	if sent, err := o.deliver(); sent != 2 || err != nil {
+		t.Fatalf("%d sent, %v", sent, err)
+	}
+	const says = "Whom your organisation names for help: help@acme.example or "
+	got := o.post.sent["alice@acme.example"][0]
+	if !strings.HasSuffix(got.Text, "\n\n"+says+"<b>+1 555 0100</b>\n") || !strings.Contains(got.HTML, "<p>"+says+"&lt;b&gt;+1 555 0100&lt;/b&gt;</p>") {
+		t.Errorf("%s\n%s", got.Text, got.HTML)
+	}
+	for _, other := range []string{"op@example.com", "bob@acme.example"} {
+		if text := o.post.sent[other][0].Text; text != letterTo(other).Text {
+			t.Errorf("%s: %s", other, text)
+		}
 	}
 }

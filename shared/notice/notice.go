@@ -1,6 +1,6 @@
 // Package notice tells people by mail what was changed in how they sign in. It
-// guarantees that each such mail says what, when, from where and by whom, and
-// what to do if it was somebody else; that it is committed with the change or
+// guarantees that each such mail says what, when, from where and by whom, what to
+// do if it was somebody else, and whom the partner names for help; that it is committed with the change or
 // not at all; and that it holds no secret and no link but to the control portal.
 package notice
 
@@ -18,8 +18,10 @@ import (
 
 // Notice tells one person of one change to their account.
 type Notice struct {
-	// To is the address of whose account it is.
-	To     string
+	// To is the address of whose account it is, Partner whose support contact is
+	// named.
+	To, Partner string
+
 	Change Change
 	At     time.Time
 	// Client is where the request came from; the mail has its network.
@@ -38,7 +40,7 @@ type Writer struct {
 // Post is the write that puts a notice into the outbox, to be committed with the
 // change it tells of.
 func (w *Writer) Post(ctx context.Context, n Notice) (table.Write, error) {
-	return w.Outbox.Post(ctx, mail.Letter{To: n.To, Subject: n.Change.subject, Text: n.text(w.Outbox.BaseURL + "/")})
+	return w.Outbox.Post(ctx, mail.Letter{To: n.To, Partner: n.Partner, Subject: n.Change.subject, Text: n.text(w.Outbox.BaseURL + "/")})
 }
 
 func (n Notice) text(portal string) string {

@@ -19,12 +19,12 @@ const (
 
 // userLetter tells a user who can't cancel.
 func userLetter(r Recovery, u account.User) mail.Letter {
-	return mail.Letter{To: u.Email, Subject: begunSubject, Text: begunText(r) + tellText}
+	return mail.Letter{To: u.Email, Partner: r.PartnerID, Subject: begunSubject, Text: begunText(r) + tellText}
 }
 
 // administratorLetter tells an administrator, with the link that cancels.
 func administratorLetter(r Recovery, u account.User, link string) mail.Letter {
-	return mail.Letter{To: u.Email, Subject: begunSubject, Text: begunText(r) + fmt.Sprintf(cancelText, link)}
+	return mail.Letter{To: u.Email, Partner: r.PartnerID, Subject: begunSubject, Text: begunText(r) + fmt.Sprintf(cancelText, link)}
 }
 
 func begunText(r Recovery) string {
@@ -100,7 +100,7 @@ Who does not know the password any more chooses a new one before it begins.
 func letters(r Recovery, code, portal string) []mail.Letter {
 	return []mail.Letter{
 		{Administrators: r.PartnerID, Reached: []string{r.Email}, Subject: endedSubject, Text: fmt.Sprintf(ended, r.Email)},
-		{To: r.Email, Subject: "Your code to set up a new second factor", Text: fmt.Sprintf(codeText, code, int(mfa.MailedCodeKept.Hours()), portal+"/")},
+		{To: r.Email, Partner: r.PartnerID, Subject: "Your code to set up a new second factor", Text: fmt.Sprintf(codeText, code, int(mfa.MailedCodeKept.Hours()), portal+"/")},
 	}
 }
 

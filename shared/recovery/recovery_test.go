@@ -40,6 +40,11 @@ func TestRecovery(t *testing.T) {
 		if len(codes) != 1 || len(s.codes(s.bob.Email))+len(s.codes("operator@example.com")) != 0 {
 			t.Fatalf("codes %v", codes)
 		}
+		for _, letter := range s.Mail.To(s.alice.Email)[1:] { // after the invitation
+			if !strings.Contains(letter.Text, "help@acme.example") {
+				t.Errorf("%q names nobody to ask", letter.Subject)
+			}
+		}
 		s.enroll(http.StatusUnprocessableEntity, "")
 		s.enroll(http.StatusUnauthorized, s.alice.RecoveryCodes[0])
 		s.Clock.Add(mfa.MailedCodeKept - time.Second)

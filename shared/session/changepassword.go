@@ -116,7 +116,7 @@ func (c *passwordChange) commit(ctx context.Context, user account.User, kept tab
 	if err != nil {
 		return err
 	}
-	letter, err := c.Notices.Post(ctx, notice.Notice{To: user.Email, Change: notice.PasswordChanged(), At: c.Journal.Second(), Client: c.from.Client})
+	letter, err := c.Notices.Post(ctx, notice.Notice{To: user.Email, Partner: user.PartnerID, Change: notice.PasswordChanged(), At: c.Journal.Second(), Client: c.from.Client})
 	if err != nil {
 		return err
 	}

@@ -189,7 +189,7 @@ func (d *Desk) refuse(ctx context.Context, f failure) error {
 	var back *mfa.CounterError
 	if errors.As(f.cause, &back) {
 		letter, err := d.Notices.Post(ctx, notice.Notice{
-			To: f.user.Email, Change: notice.PasskeyCopied(back.Passkey.Name), At: d.Journal.Second(), Client: f.client,
+			To: f.user.Email, Partner: f.user.PartnerID, Change: notice.PasskeyCopied(back.Passkey.Name), At: d.Journal.Second(), Client: f.client,
 			Then: "Even if this was you, remove that passkey from your account and add a new one.\nUntil then, use another second factor.",
 		})
 		if err != nil {

@@ -57,7 +57,7 @@ func (d *Desk) resetFactors(ctx context.Context, caller access.Caller, id string
 	if err != nil {
 		return "", err
 	}
-	letter, err := d.Notices.Post(ctx, notice.Notice{To: m.User.Email, Change: notice.FactorsReset(), At: now, Client: caller.Client, By: caller.Email})
+	letter, err := d.Notices.Post(ctx, notice.Notice{To: m.User.Email, Partner: m.User.PartnerID, Change: notice.FactorsReset(), At: now, Client: caller.Client, By: caller.Email})
 	if err != nil {
 		return "", err
 	}

@@ -251,7 +251,7 @@ func (d *Desk) changeFactors(ctx context.Context, id Identity, l living, factors
 	if err != nil {
 		return err
 	}
-	letter, err := d.Notices.Post(ctx, notice.Notice{To: l.user.Email, Change: told.change, At: l.now, Client: id.Caller.Client})
+	letter, err := d.Notices.Post(ctx, notice.Notice{To: l.user.Email, Partner: l.user.PartnerID, Change: told.change, At: l.now, Client: id.Caller.Client})
 	if err != nil {
 		return err
 	}

@@ -194,7 +194,7 @@ func (d *Desk) reset(ctx context.Context, user account.User, items []table.Item,
 	if err != nil {
 		return err
 	}
-	letter, err := d.Notices.Post(ctx, notice.Notice{To: user.Email, Change: notice.PasswordReset(), At: d.Journal.Second(), Client: from.Client})
+	letter, err := d.Notices.Post(ctx, notice.Notice{To: user.Email, Partner: user.PartnerID, Change: notice.PasswordReset(), At: d.Journal.Second(), Client: from.Client})
 	if err != nil {
 		return err
 	}

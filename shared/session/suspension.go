@@ -40,7 +40,7 @@ func (d *Desk) suspend(ctx context.Context, t tally, c attempt.Clearance, until 
 	}
 	letter := mail.Letter{Subject: "Signing in to Portcullis is suspended", Text: suspensionText(c.Factor, t, until, d.Directory.BaseURL+"/#unsuspend?token="+secret)}
 	if user.Active {
-		letter.To = user.Email
+		letter.To, letter.Partner = user.Email, user.PartnerID
 	}
 	post, err := d.Directory.Outbox.Post(ctx, letter)
 	if err != nil {

@@ -50,7 +50,7 @@ func (d *Desk) spentLetters(ctx context.Context, user account.User, client netip
 }
 
 func (d *Desk) letter(ctx context.Context, user account.User, client netip.Addr, change notice.Change) (table.Write, error) {
-	return d.Notices.Post(ctx, notice.Notice{To: user.Email, Change: change, At: d.Journal.Second(), Client: client})
+	return d.Notices.Post(ctx, notice.Notice{To: user.Email, Partner: user.PartnerID, Change: change, At: d.Journal.Second(), Client: client})
 }
 
 func signInEntries(user account.User, done SignedIn, client netip.Addr, enrolling bool) []audit.Entry {

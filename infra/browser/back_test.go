@@ -2,6 +2,7 @@ package browser
 
 import (
 	"context"
+	"fmt"
 	"testing"
 
 	"github.com/chromedp/cdproto/cdp"
@@ -171,5 +172,35 @@ func TestBackWhileAFactorIsAskedFor(t *testing.T) {
 	p.travel(-1)
 	p.stands("Users", "0")
 	p.until(`document.querySelector("[name=q]").value === "bob"`)
+	p.quiet()
+}
+
+// Back comes to where one was: as far down, at the link that was followed, with
+// the same search.
+func TestBackKeepsThePlace(t *testing.T) {
+	s := newStage(t)
+	alice := s.Administrator("acme", "alice@acme.example")
+	for i := range 20 {
+		alice.PhoneSystem(fmt.Sprintf("pbx-%02d.acme.example", i), nil)
+	}
+	p := s.tab()
+	p.signIn(alice)
+	p.press("PBX pbx-17.acme.example")
+	p.stands("PBX pbx-17.acme.example", "0")
+	if down := evaluate[int](p, "scrollY"); down != 0 {
+		t.Errorf("another page begins at %d", down)
+	}
+	p.travel(-1)
+	p.stands("Phone systems", "0")
+	p.until(`scrollY > 300 && document.activeElement.textContent === "PBX pbx-17.acme.example"`)
+	p.enter("Search name, customer or host", "pbx-03")
+	p.until(`document.querySelectorAll(".list .title").length === 1 && location.hash === "#?q=pbx-03"`)
+	p.press("PBX pbx-03.acme.example")
+	p.stands("PBX pbx-03.acme.example", "0")
+	p.travel(-1)
+	p.stands("Phone systems", "0")
+	p.until(`document.querySelector("[type=search]").value === "pbx-03" && document.querySelectorAll(".list .title").length === 1`)
+	p.press("Phone systems")
+	p.until(`document.querySelectorAll(".list .title").length === 20 && scrollY === 0`)
 	p.quiet()
 }

@@ -94,7 +94,7 @@ func (s *stage) inhabited() (*localtest.Person, []place) {
 		{name: "users-invite", path: "/#users", presses: []string{"users.invite"}, shows: "users.invite_what"},
 		{name: "users-import", path: "/#users/import", shows: "import.columns.users"},
 		{name: "user", path: person, shows: "users.may"},
-		{name: "user-edit", path: person, presses: []string{"users.edit"}, shows: "users.admin_what"},
+		{name: "user-edit", path: person, presses: []string{"system.edit"}, shows: "users.admin_what"},
 		{name: "user-reset", path: person, presses: []string{"users.reset"}, shows: "users.reset_what"},
 		{name: "user-deactivate", path: person, presses: []string{"sure.deactivate.do"}, shows: "users.ends_sessions"},
 		{name: "roles", path: "/#roles", shows: "roles.lead"},

@@ -24,7 +24,7 @@ function asked(place, secret, done) {
     form({send, name: 'accept', own: {gone: t('accept.gone'), conflict: t('accept.conflict')}, children: [
       field('name', t('accept.name'), {optional: true, autocomplete: 'name', maxlength: 200}),
       field('password', t('accept.password'), {type: 'password', autocomplete: 'new-password', minlength: 12, hint: t('password.hint')}),
-      h('div.acts', submit(t('accept.submit'), '.wide')),
+      h('div.acts', submit(t('form.go_on'), '.wide')),
     ]}),
   ];
 }

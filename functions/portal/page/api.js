@@ -133,6 +133,6 @@ export async function all(path, pages = 10) {
 
 /** A path with a query; what is empty is left out. */
 export function withQuery(path, query) {
-  const given = Object.entries(query).filter(([, value]) => value !== '' && value !== null && value !== undefined);
+  const given = [...query.entries?.() ?? Object.entries(query)].filter(([, value]) => value !== '' && value !== null && value !== undefined);
   return given.length ? `${path}?${new URLSearchParams(given)}` : path;
 }

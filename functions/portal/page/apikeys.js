@@ -4,7 +4,7 @@ import {confirm, dialog, toast} from './dialog.js';
 import {fill, h, icon} from './dom.js';
 import {forget} from './drafts.js';
 import {copying} from './enrol.js';
-import {button, field, form, submit, tick} from './form.js';
+import {button, field, form, tick} from './form.js';
 import {download} from './gate.js';
 import {titled} from './rolewords.js';
 import {t} from './say.js';
@@ -36,14 +36,14 @@ class Keys {
     return h('li', h('div', h('div.title', key.name), h('div.quiet.small', ['read', ...key.permissions].map(p => t(p === 'read' ? 'keys.reads' : 'permission.' + p)).join(', '))),
       h('div', over ? h('span.state.bad', icon('warn'), t('keys.over')) : key.expires_at ? [t('keys.until'), ' ', when(key.expires_at, day(key.expires_at))] : t('keys.endless'),
         h('div.quiet.small', t('profile.used'), ' ', when(key.last_used_at), ' · ', t('keys.made'), ' ', when(key.created_at, day(key.created_at)))),
-      h('div.do', button([t('keys.remove'), h('span.away', ' ', key.name)], () => this.remove(key), '.danger')));
+      h('div.do', button([t('system.remove'), h('span.away', ' ', key.name)], () => this.remove(key), '.danger')));
   }
 
   create() {
     const once = keyed();
     const begun = now(); // the same end, however often it is sent
     const d = dialog(t('keys.new'), {closed: () => forget('key.new')});
-    fill(d.body, h('p.quiet', t('keys.new_what')), form({
+    d.show(h('p.quiet', t('keys.new_what')), form({
       name: 'key.new',
       send: async typed => {
         const ends = Number(typed.days) && new Date(begun + Number(typed.days) * days).toISOString().replace(/\.\d+Z/, 'Z');
@@ -54,27 +54,25 @@ class Keys {
         this.show(made);
       },
       children: [
-        field('name', t('keys.name'), {maxlength: 100, autocomplete: 'off', hint: t('keys.name_hint')}),
+        field('name', t('system.name'), {maxlength: 100, autocomplete: 'off', hint: t('keys.name_hint')}),
         h('fieldset.field', {'data-name': 'permissions'}, h('legend', t('keys.more')), grantable.map(p => tick('may:' + p, [h('strong', titled(p)), h('span.quiet.small.under', t('keys.may.' + p))]))),
-        field('days', t('keys.ends'), {value: '365', choices: [['30', t('keys.days', {n: 30})], ['90', t('keys.days', {n: 90})], ['365', t('keys.days', {n: 365})], ['', t('keys.never')]], hint: t('keys.ends_hint')}),
-        h('div.acts', submit(t('keys.create')), button(t('dialog.cancel'), d.close))],
+        field('days', t('keys.ends'), {value: '365', choices: [['30', t('keys.days', {n: 30})], ['90', t('keys.days', {n: 90})], ['365', t('keys.days', {n: 365})], ['', t('time.never')]], hint: t('keys.ends_hint')}),
+        d.acts(t('keys.create'))],
     }));
-    d.body.querySelector('input').focus();
   }
 
   /** The key, shown once. */
   show(made) {
     const d = dialog(t('keys.made_title', {name: made.name}), {firm: true});
     const example = `curl -H "Authorization: Bearer $(cat api-key)" ${location.origin}/v1/phone-systems`;
-    fill(d.body, h('p.box.wait', t('keys.once')), h('code.secret', made.api_key),
-      h('div.acts', copying(t('keys.copy'), () => made.api_key), button(t('gate.save'), () => download('api-key', made.api_key + '\n'))),
+    d.show(h('p.box.wait', t('keys.once')), h('code.secret', made.api_key),
+      h('div.acts', copying(t('gate.copy'), () => made.api_key), button(t('gate.save'), () => download('api-key', made.api_key + '\n'))),
       h('p'), h('p', t('keys.try')), h('pre.secret', h('code', example)),
-      h('p', h('a', {href: '/openapi.json'}, t('keys.openapi'))), h('div.acts', button(t('gate.kept'), d.close, '')));
-    d.node.querySelector('h2').focus();
+      h('p', h('a', {href: '/openapi.json', target: '_blank'}, t('keys.openapi'))), h('div.acts', button(t('gate.kept'), d.close, '')));
   }
 
   remove(key) {
-    confirm(t('keys.remove_title', {name: key.name}), [t('keys.remove_what')], t('keys.remove'), async () => {
+    confirm(t('keys.remove_title', {name: key.name}), [t('keys.remove_what')], t('system.remove'), async () => {
       await call('DELETE', '/v1/api-keys/' + key.id);
       await this.load();
       toast(t('keys.removed', {name: key.name}));

@@ -1,5 +1,6 @@
 // The record of what was done, searched and read.
 import {all, call, withQuery} from './api.js';
+import {readdress} from './dialog.js';
 import {fill, h, icon, row, table} from './dom.js';
 import {explain} from './errors.js';
 import {button, field} from './form.js';
@@ -62,7 +63,7 @@ class Audit {
 
   /** Shows what is asked for, which stands in the address. */
   go(chosen) {
-    history.replaceState(null, '', '#audit' + (chosen.size > 0 ? '?' + chosen : ''));
+    readdress(withQuery('#audit', chosen));
     this.query = chosen;
     this.load().catch(problem => fill(this.below, h('p.box.bad', {role: 'alert'}, explain(problem))));
   }

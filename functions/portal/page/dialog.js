@@ -2,9 +2,9 @@
 // the focus inside and gives it back. Back closes what lies on top, as people do
 // on a telephone: while there is a dialog, the history has an entry more, of the
 // same address, which goes with it.
-import {h, icon} from './dom.js';
+import {fill, h, icon} from './dom.js';
 import {explain} from './errors.js';
-import {button} from './form.js';
+import {button, submit} from './form.js';
 import {t} from './say.js';
 
 let count = 0;
@@ -27,6 +27,9 @@ function leave() {
   history.back();
 }
 
+/** Says in the page's address what it is narrowed by; the dialogs' entry is left alone. */
+export const readdress = hash => history.state?.over || history.replaceState(history.state, '', hash);
+
 addEventListener('popstate', () => {
   const ours = leaving;
   leaving = false;
@@ -46,13 +49,14 @@ function dismiss(node) {
 /**
  * Opens a dialog.
  * @param {string} title
- * @param {object} o children; closed (called after it went); firm (it can't be
- *   dismissed); kept (what was typed outlives it, so that nobody need be asked)
- * @returns {{node: HTMLDialogElement, body: HTMLElement, close: function()}}
+ * @param {object} o closed (called after it went); firm (it can't be dismissed);
+ *   kept (what was typed outlives it, so that nobody need be asked)
+ * @returns {object} node; body; close; show (fills it, and moves to what is asked
+ *   first); acts (the buttons of its form: one that submits, and Cancel)
  */
-export function dialog(title, {children = [], closed = () => {}, firm = false, kept = false} = {}) {
+export function dialog(title, {closed = () => {}, firm = false, kept = false} = {}) {
   const id = `d${++count}`;
-  const body = h('div', children);
+  const body = h('div');
   const node = h('dialog', {'aria-labelledby': id, closedby: firm && 'none'},
     h('h2', {id, tabindex: '-1'}, title),
     !firm && h('button.ghost.shut', {type: 'button', 'aria-label': t('dialog.close'), onclick: () => dismiss(node)}, icon('close')),
@@ -80,8 +84,13 @@ export function dialog(title, {children = [], closed = () => {}, firm = false, k
   enter();
   document.body.append(node);
   node.showModal();
-  (body.querySelector('[data-first]') ?? body.querySelector('input:not([type=hidden]), select, textarea') ?? node.querySelector('h2')).focus();
-  return {node, body, close: () => node.open && node.close()};
+  const close = () => node.open && node.close();
+  const show = (...children) => {
+    fill(body, children);
+    (body.querySelector('input:not([type=hidden], [hidden]), select, textarea') ?? node.querySelector('h2')).focus();
+  };
+  show();
+  return {node, body, close, show, acts: text => h('div.acts', submit(text), button(t('dialog.cancel'), close))};
 }
 
 /**
@@ -105,7 +114,8 @@ export function confirm(title, told, yes, act, no = t('dialog.cancel')) {
     }
     go.removeAttribute('aria-busy');
   }, '.danger');
-  const d = dialog(title, {children: [alert, told.map(line => typeof line === 'string' ? h('p', line) : line), h('div.acts', go, button(no, () => d.close()))]});
+  const d = dialog(title);
+  d.show(alert, told.map(line => typeof line === 'string' ? h('p', line) : line), h('div.acts', go, button(no, d.close)));
   return d;
 }
 

@@ -41,7 +41,7 @@ export function enrolment(pending, done, restart) {
 function afterReset(begin) {
   return [h('h1', {tabindex: '-1'}, t('enrol.title')), h('p.quiet', t('enrol.reset')), form({
     send: ({enrollment_code: code}) => begin(code.trim()), own: {bad_attempt: t('factor.wrong.recovery_code')},
-    children: [field('enrollment_code', t('enrol.reset_code'), {autocomplete: 'off', autocapitalize: 'none', spellcheck: 'false', class: 'mono', secret: true}), h('div.acts', submit(t('enrol.submit'), '.wide'))],
+    children: [field('enrollment_code', t('enrol.reset_code'), {autocomplete: 'off', autocapitalize: 'none', spellcheck: 'false', class: 'mono', secret: true}), h('div.acts', submit(t('form.go_on'), '.wide'))],
   })];
 }
 
@@ -62,8 +62,8 @@ export function authenticator(begun, {step, send, within}) {
     h('img.qr', {src: begun.qr_png, alt: t('enrol.qr'), width: 208, height: 208}),
     h('details', h('summary', t('enrol.manual')),
       h('p', t('enrol.manual_how')), h('code.secret', grouped),
-      h('div.acts', copying(t('enrol.copy'), () => begun.secret), begun.otpauth_uri.startsWith('otpauth://') && h('a.act.plain', {href: begun.otpauth_uri}, t('enrol.app')))),
-    form({send, own: {bad_attempt: t('enrol.wrong')}, children: [codeField(t('enrol.code')), h('div.acts', submit(t('enrol.submit'), '.wide'))]}),
+      h('div.acts', copying(t('gate.copy'), () => begun.secret), begun.otpauth_uri.startsWith('otpauth://') && h('a.act.plain', {href: begun.otpauth_uri}, t('enrol.app')))),
+    form({send, own: {bad_attempt: t('enrol.wrong')}, children: [codeField(t('enrol.code')), h('div.acts', submit(t('form.go_on'), '.wide'))]}),
   ];
 }
 
@@ -100,6 +100,6 @@ export function recoveryCodes(codes, {step, email, done, within}) {
     form({send: async () => {
       removeEventListener('beforeunload', stay);
       done();
-    }, children: [h('p'), tick('kept', t('codes.kept'), {required: true}), h('div.acts', submit(t('codes.submit'), '.wide'))]}),
+    }, children: [h('p'), tick('kept', t('codes.kept'), {required: true}), h('div.acts', submit(t('form.go_on'), '.wide'))]}),
   ];
 }

@@ -3,7 +3,7 @@
 import {all, call, keyed} from './api.js';
 import {confirm, dialog, toast} from './dialog.js';
 import {fill, h, icon} from './dom.js';
-import {button, field, form, submit} from './form.js';
+import {button, field, form} from './form.js';
 import {t} from './say.js';
 import {day, when} from './time.js';
 
@@ -34,7 +34,7 @@ const row = (one, load) => h('li',
 function add(load) {
   const once = keyed();
   const d = dialog(t('exceptions.add'), {kept: true});
-  fill(d.body, h('p.quiet', t('exceptions.add_how')), form({
+  d.show(h('p.quiet', t('exceptions.add_how')), form({
     name: 'exception.new', own: {not_found: t('exceptions.unknown')},
     send: async typed => {
       const body = {phone_system_id: typed.phone_system_id.trim(), host: typed.host.trim(), name: typed.name.trim(), reason: typed.reason.trim(),
@@ -47,7 +47,6 @@ function add(load) {
     children: [field('phone_system_id', t('exceptions.id'), {autocomplete: 'off', maxlength: 64, hint: t('exceptions.id_hint')}), field('host', t('system.host'), {autocomplete: 'off', maxlength: 253}),
       field('name', t('exceptions.name'), {autocomplete: 'off', maxlength: 200}), field('reason', t('exceptions.reason'), {autocomplete: 'off', maxlength: 500}),
       field('paths', t('exceptions.paths'), {as: 'textarea', spellcheck: false, hint: t('exceptions.paths_hint')}),
-      h('div.acts', submit(t('exceptions.create')), button(t('dialog.cancel'), d.close))],
+      d.acts(t('exceptions.create'))],
   }));
-  d.body.querySelector('input').focus();
 }

@@ -10,7 +10,7 @@ const toSignIn = () => h('p.mid', h('a.link', {href: '#'}, t('signin.to')));
 /** Asks for the address; the answer is the same whether somebody signs in with it or not. */
 export function ask() {
   const node = h('section.card.narrow');
-  const start = email => fill(node, h('h1', {tabindex: '-1'}, t('forgot.title')), h('p.quiet.lead', t('forgot.lead')), form({
+  const start = email => fill(node, h('h1', {tabindex: '-1'}, t('signin.forgot')), h('p.quiet.lead', t('forgot.lead')), form({
     send: async typed => {
       const address = typed.email.trim();
       await call('POST', '/v1/password/forgot', {open: true, body: {email: address}});
@@ -24,7 +24,7 @@ export function ask() {
     ],
   }), toSignIn());
   start(typedEmail());
-  return {title: t('forgot.title'), node};
+  return {title: t('signin.forgot'), node};
 }
 
 /** Sets a new password with the mailed link's secret. */

@@ -78,12 +78,12 @@ function configuration(system) {
 export function replaceKey(system, changed) {
   const d = dialog(t('gate.replace_title'));
   fill(d.body, h('p', t('gate.replace_what')), form({
-    children: [tick('revoke_previous', t('gate.replace_now')), h('div.acts', submit(t('gate.replace')), button(t('dialog.cancel'), d.close))],
+    children: [tick('revoke_previous', t('gate.replace_now')), d.acts(t('gate.replace'))],
     send: async typed => {
       const made = await call('POST', `/v1/phone-systems/${system.id}/gate-key`, {body: {revoke_previous: typed.revoke_previous}});
       const shown = dialog(t('gate.step1'), {firm: true});
       d.close();
-      fill(shown.body, keyBox(made.gate_key), h('p', made.previous_valid_until ? [t('gate.old_until'), ' ', when(made.previous_valid_until), '.'] : t('gate.old_void')),
+      shown.show(keyBox(made.gate_key), h('p', made.previous_valid_until ? [t('gate.old_until'), ' ', when(made.previous_valid_until), '.'] : t('gate.old_void')),
         h('div.acts', button(t('gate.kept'), shown.close, '')));
       changed();
     },

@@ -1,7 +1,7 @@
 // The first page: which phone systems are locked, whose windows are open, and
 // one button to unlock. It keeps itself up to date.
 import {all, call, withQuery} from './api.js';
-import {tell} from './dialog.js';
+import {readdress, tell} from './dialog.js';
 import {fill, h, icon, keep, remake, say} from './dom.js';
 import {button} from './form.js';
 import {may, me, here, whileHere} from './session.js';
@@ -14,15 +14,14 @@ const pageSize = 50;
 const longest = 24 * 3600 * 1000; // that a window can last, in milliseconds
 
 /** The view at #. */
-export async function view() {
-  const page = new Home();
+export async function view({query}) {
+  const page = new Home(query.get('q') ?? '');
   await page.load();
   if (me.user.administrator) import('./recovery.js').then(m => m.warning()).then(box => box && page.node.prepend(box));
   return {title: t('home.title'), node: page.node};
 }
 
 class Home {
-  query = '';
   wanted = pageSize;
   more = false;
   systems = [];
@@ -30,12 +29,13 @@ class Home {
   rows = new Map();
   cards = new Map();
 
-  constructor() {
+  constructor(query) {
+    this.query = query;
     this.list = h('ul.list');
     this.open = h('ul.windows');
     this.opens = h('section', {'aria-labelledby': 'open-now'}, h('h2#open-now', t('home.open')), this.open);
     this.rest = h('div');
-    this.input = h('input', {type: 'search', 'aria-label': t('home.search'), placeholder: t('home.search'), oninput: () => this.search()});
+    this.input = h('input', {type: 'search', value: query, 'aria-label': t('home.search'), placeholder: t('home.search'), oninput: () => this.search()});
     this.node = h('div',
       h('div.head', h('div', h('h1', {tabindex: '-1'}, t('home.title')), this.pulse()),
         this.bar = h('div.search', icon('search'), this.input),
@@ -60,6 +60,7 @@ class Home {
     this.typing = setTimeout(() => {
       this.query = this.input.value.trim();
       this.wanted = pageSize;
+      readdress(withQuery('#', {q: this.query}));
       this.load().catch(() => {});
     }, 200);
   }

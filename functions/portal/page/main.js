@@ -49,6 +49,8 @@ const belongs = {'phone-systems': ''};
 
 const main = document.getElementById('main');
 const carried = new Map(); // secrets of mailed links, by view; gone with the page
+const places = new Map(); // by the history's entries, where their readers were
+let place = {}; // of the entry that is shown: how far down (y), and the link that was followed
 let turn = 0;
 let overlay = null;
 let goOn = null; // takes the overlay away, once somebody has signed in
@@ -72,6 +74,7 @@ function takeSecret() {
 /** Shows what the address says. */
 async function go() {
   takeSecret();
+  place.link = document.activeElement?.closest('main a')?.hash;
   const mine = ++turn;
   const {name, id, query} = address();
   if (!open[name] && !me.user) return asked ? showSignIn() : arrive();
@@ -96,8 +99,18 @@ function show(title, node) {
     if (a.hash.slice(1) === (belongs[name] ?? name)) a.setAttribute('aria-current', 'page');
     else a.removeAttribute('aria-current');
   }
-  if (!node.contains(document.activeElement)) (node.querySelector('[data-first]') ?? node.querySelector('h1') ?? main).focus({preventScroll: true});
-  scrollTo(0, 0);
+  const at = history.state?.at ?? Math.random();
+  place = places.get(at) ?? {at, y: 0};
+  places.set(at, place);
+  if (!history.state) history.replaceState({at}, '');
+  const followed = place.link && [...node.querySelectorAll('a')].find(a => a.hash === place.link);
+  if (!node.contains(document.activeElement)) (followed || node.querySelector('[data-first], h1') || main).focus({preventScroll: true});
+  scrollTo(0, place.y);
+}
+
+/** Notes how far down the reader is; what is shown comes later than the browser thinks that it does. */
+function note() {
+  if (history.state?.at === place.at) place.y = scrollY;
 }
 
 function failed(problem) {
@@ -222,6 +235,8 @@ async function start() {
   listen({ended, stale: stepUp, answered: touch});
   elsewhere(follow);
   addEventListener('hashchange', ({newURL}) => newURL === location.href && go()); // else a dialog has kept the page
+  history.scrollRestoration = 'manual';
+  addEventListener('scroll', note, {passive: true});
   addEventListener('error', unexpected);
   addEventListener('unhandledrejection', unexpected);
   document.documentElement.classList.add('ready');

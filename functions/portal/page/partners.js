@@ -3,7 +3,7 @@ import {call, keyed, withQuery} from './api.js';
 import {dialog, toast} from './dialog.js';
 import {fill, h, icon} from './dom.js';
 import {explain} from './errors.js';
-import {button, field, form, submit} from './form.js';
+import {button, field, form} from './form.js';
 import {openRecovery} from './recovery.js';
 import {t} from './say.js';
 import {day, when} from './time.js';
@@ -34,7 +34,7 @@ class Partners {
 
   row(partner) {
     return h('li', h('div', h('div.title', partner.name), h('div.quiet.small', partner.support_contact)),
-      h('div.quiet', t('partners.since'), ' ', when(partner.created_at, day(partner.created_at))),
+      h('div.quiet', t('profile.since'), ' ', when(partner.created_at, day(partner.created_at))),
       h('div.do', button([t('system.edit'), h('span.away', ' ', partner.name)], () => this.edit(partner)),
         button([t('recovery.open'), h('span.away', ' ', partner.name)], () => openRecovery(partner))));
   }
@@ -42,7 +42,7 @@ class Partners {
   add() {
     const once = keyed();
     const d = dialog(t('partners.add'), {kept: true});
-    fill(d.body, h('p.quiet', t('partners.add_how')), form({
+    d.show(h('p.quiet', t('partners.add_how')), form({
       name: 'partner.new',
       send: async typed => {
         const body = {name: typed.name.trim(), administrator_email: typed.administrator_email.trim(), support_contact: typed.support_contact.trim()};
@@ -53,14 +53,13 @@ class Partners {
       },
       children: [field('name', t('partners.name'), {maxlength: 200, autocomplete: 'off'}),
         field('administrator_email', t('partners.admin'), {type: 'email', autocomplete: 'off', hint: t('partners.admin_hint')}),
-        contact(''), h('div.acts', submit(t('partners.create')), button(t('dialog.cancel'), d.close))],
+        contact(''), d.acts(t('partners.create'))],
     }));
-    d.body.querySelector('input').focus();
   }
 
   edit(partner) {
     const d = dialog(t('system.edit_title', {name: partner.name}));
-    fill(d.body, form({
+    d.show(form({
       send: async ({name, support_contact}) => {
         await call('PATCH', '/v1/partners/' + partner.id, {body: {name: name.trim(), support_contact: support_contact.trim()}});
         d.close();
@@ -68,9 +67,8 @@ class Partners {
         await this.load();
       },
       children: [field('name', t('partners.name'), {value: partner.name, maxlength: 200, autocomplete: 'off'}), contact(partner.support_contact),
-        h('div.acts', submit(t('system.save')), button(t('dialog.cancel'), d.close))],
+        d.acts(t('system.save'))],
     }));
-    d.body.querySelector('input').focus();
   }
 }
 

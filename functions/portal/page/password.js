@@ -1,15 +1,15 @@
 // Changing one's own password.
 import {call} from './api.js';
 import {dialog, toast} from './dialog.js';
-import {fill, h} from './dom.js';
-import {button, field, form, submit} from './form.js';
+import {h} from './dom.js';
+import {field, form} from './form.js';
 import {me} from './session.js';
 import {t} from './say.js';
 
 /** Asks for the present password and a new one; changed is called when it is set. */
 export function changePassword(changed) {
   const d = dialog(t('password.change'));
-  fill(d.body, h('p.quiet', t('password.change_what')), form({
+  d.show(h('p.quiet', t('password.change_what')), form({
     send: async body => {
       try {
         await call('POST', '/v1/password', {body, proves: true});
@@ -25,8 +25,7 @@ export function changePassword(changed) {
       h('input', {type: 'text', hidden: true, autocomplete: 'username', value: me.user.email}), // for password managers
       field('current_password', t('password.current'), {type: 'password', autocomplete: 'current-password'}),
       field('new_password', t('password.new'), {type: 'password', autocomplete: 'new-password', minlength: 12, hint: t('password.hint')}),
-      h('div.acts', submit(t('password.change')), button(t('dialog.cancel'), d.close)),
+      d.acts(t('password.change')),
     ],
   }));
-  d.body.querySelector('input:not([hidden])').focus();
 }

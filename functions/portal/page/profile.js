@@ -4,7 +4,7 @@ import {confirm, dialog, toast} from './dialog.js';
 import {fill, h, icon} from './dom.js';
 import {explain} from './errors.js';
 import {authenticator, recoveryCodes} from './enrol.js';
-import {button, field, form, submit} from './form.js';
+import {button, field, form} from './form.js';
 import {able, make} from './passkey.js';
 import {changePassword} from './password.js';
 import {me, whoami} from './session.js';
@@ -52,8 +52,7 @@ async function replace(title, again) {
       await again();
       toast(t('profile.replaced'));
     };
-    fill(d.body, h('p', t('profile.replace_what')), authenticator(begun, {send, within: d}));
-    d.body.querySelector('input').focus();
+    d.show(h('p', t('profile.replace_what')), authenticator(begun, {send, within: d}));
   } catch (problem) {
     if (!problem.cancelled) toast(explain(problem));
   }
@@ -62,7 +61,7 @@ async function replace(title, again) {
 function addPasskey(again) {
   const once = keyed();
   const d = dialog(t('profile.passkey_add'));
-  fill(d.body, h('p.quiet', t('factor.lead.passkey')), form({
+  d.show(h('p.quiet', t('factor.lead.passkey')), form({
     own: {passkey_none: t('factor.passkey_none'), passkey_known: t('profile.passkey_known')},
     send: async ({name}) => {
       const body = {name: name.trim() || undefined, attestation: await make()};
@@ -71,9 +70,8 @@ function addPasskey(again) {
       await again();
       toast(t('profile.passkey_added'));
     },
-    children: [field('name', t('profile.passkey_name'), {optional: true, maxlength: 100, autocomplete: 'off'}), h('div.acts', submit(t('profile.passkey_add')), button(t('dialog.cancel'), d.close))],
+    children: [field('name', t('profile.passkey_name'), {optional: true, maxlength: 100, autocomplete: 'off'}), d.acts(t('profile.passkey_add'))],
   }));
-  d.body.querySelector('input').focus();
 }
 
 function removePasskey(passkey, again) {

@@ -2,9 +2,9 @@
 // can cancel it within its day.
 import {call, keyed} from './api.js';
 import {confirm, dialog, toast} from './dialog.js';
-import {fill, h} from './dom.js';
+import {h} from './dom.js';
 import {explain} from './errors.js';
-import {button, field, form, submit} from './form.js';
+import {button, field, form} from './form.js';
 import {t} from './say.js';
 import {when} from './time.js';
 
@@ -31,7 +31,7 @@ export async function openRecovery(partner) {
   }
   const once = keyed();
   const d = dialog(t('recovery.title', {name: partner.name}), {kept: true});
-  fill(d.body, h('p', t('recovery.what')), h('p', t('recovery.check')), form({
+  d.show(h('p', t('recovery.what')), h('p', t('recovery.check')), form({
     name: 'recovery.' + partner.id,
     send: async typed => {
       const body = {administrator_email: typed.administrator_email.trim()};
@@ -40,9 +40,8 @@ export async function openRecovery(partner) {
       toast(t('recovery.begun'));
     },
     children: [field('administrator_email', t('recovery.email'), {type: 'email', autocomplete: 'off', hint: t('recovery.email_hint')}),
-      h('div.acts', submit(t('recovery.begin')), button(t('dialog.cancel'), d.close))],
+      d.acts(t('recovery.begin'))],
   }));
-  d.body.querySelector('input').focus();
 }
 
 /** A word to administrators while a recovery of their own partner is under way. */

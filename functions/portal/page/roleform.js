@@ -1,9 +1,9 @@
 // Making and changing a role; what a change does is said as it is chosen.
 import {call, keyed} from './api.js';
 import {dialog, toast} from './dialog.js';
-import {fill, h} from './dom.js';
+import {h} from './dom.js';
 import {forget} from './drafts.js';
-import {button, chips, field, form, refuse, submit, tick, values} from './form.js';
+import {chips, field, form, refuse, tick, values} from './form.js';
 import {permissions, titled} from './rolewords.js';
 import {t} from './say.js';
 import {lengthChoices} from './systemform.js';
@@ -33,7 +33,7 @@ export function openRole(role, {systems, people, saved}) {
       await saved();
       toast(t('system.saved'));
     },
-    children: [fields(role, systems), h('div.acts', submit(t(role.id ? 'system.save' : 'roles.create')), button(t('dialog.cancel'), d.close))],
+    children: [fields(role, systems), d.acts(t(role.id ? 'system.save' : 'roles.create'))],
   });
   const sync = () => {
     const typed = values(asked);
@@ -43,15 +43,14 @@ export function openRole(role, {systems, people, saved}) {
   asked.addEventListener('input', sync);
   sync();
   foretold(asked, () => role.id ? effects(role, read(values(asked)), systems, people) : []);
-  fill(d.body, asked);
-  d.body.querySelector('input').focus();
+  d.show(asked);
 }
 
 function fields(role, systems) {
   const offered = permissions.filter(p => p !== 'break_glass' || role.permissions.includes(p));
   const some = role.phone_systems.includes('*') ? [] : role.phone_systems;
   return [
-    field('name', t('roles.name'), {value: role.name, maxlength: 100, autocomplete: 'off', hint: t('roles.name_hint')}),
+    field('name', t('system.name'), {value: role.name, maxlength: 100, autocomplete: 'off', hint: t('roles.name_hint')}),
     h('fieldset.field', {'data-name': 'permissions'}, h('legend', t('roles.permissions')), offered.map(p =>
       tick('may:' + p, [h('strong', titled(p)), h('span.quiet.small.under', t('permitted.' + p))], {checked: role.permissions.includes(p)}))),
     chips('scope', t('roles.where'), [['every', t('roles.scope_every')], ['some', t('roles.scope_some')]], role.phone_systems.includes('*') ? 'every' : 'some'),

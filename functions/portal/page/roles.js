@@ -26,7 +26,7 @@ class Roles {
   async load() {
     [this.roles, this.systems] = await Promise.all([allRoles(), systemNames()]);
     const columns = permissions.filter(p => p !== 'break_glass' || this.roles.some(role => grants(role, p)));
-    const head = [t('roles.role'), ...columns.map(titled), t('roles.where'), t('roles.longest'), h('span.away', t('roles.acts'))];
+    const head = [t('users.role'), ...columns.map(titled), t('roles.where'), t('roles.longest'), h('span.away', t('roles.acts'))];
     fill(this.node,
       h('div.head', h('div', h('h1', {tabindex: '-1'}, t('roles.title')), h('p.quiet', t('roles.lead'))),
         button([icon('plus'), t('roles.new')], () => this.edit({name: '', permissions: [], phone_systems: ['*'], max_unlock_seconds: 3600}), '')),
@@ -48,7 +48,7 @@ class Roles {
   acts(role) {
     const of = h('span.away', ' ', nameOf(role));
     if (role.built_in) return button([t('roles.copy'), of], () => this.edit({...role, id: '', name: '', phone_systems: role.phone_systems}));
-    return [button([t('system.edit'), of], () => this.edit(role)), button([t('roles.remove'), of.cloneNode(true)], () => this.remove(role), '.danger')];
+    return [button([t('system.edit'), of], () => this.edit(role)), button([t('system.remove'), of.cloneNode(true)], () => this.remove(role), '.danger')];
   }
 
   async edit(role) {
@@ -60,7 +60,7 @@ class Roles {
 
   async remove(role) {
     const n = await this.people(role);
-    confirm(t('roles.remove_title', {name: role.name}), n > 0 ? [t('roles.remove_what', {n}), t('roles.windows')] : [t('roles.remove_nobody')], t('roles.remove'), async () => {
+    confirm(t('roles.remove_title', {name: role.name}), n > 0 ? [t('roles.remove_what', {n}), t('roles.windows')] : [t('roles.remove_nobody')], t('system.remove'), async () => {
       await call('DELETE', '/v1/roles/' + role.id);
       await this.load();
       toast(t('roles.removed', {name: role.name}));

@@ -30,8 +30,8 @@ const back = () => h('p', h('a', {href: '#'}, '← ', t('home.title')));
 function creation() {
   const once = keyed();
   const node = h('div.middle');
-  fill(node, back(), h('section.card', h('h1', {tabindex: '-1'}, t('system.new')), h('p.quiet.lead', t('system.new_lead'), ' ', h('a', {href: '#phone-systems/import'}, t('system.many'))), form({
-    name: 'system.new',
+  fill(node, back(), h('section.card', h('h1', {tabindex: '-1'}, t('system.add')), h('p.quiet.lead', t('system.new_lead'), ' ', h('a', {href: '#phone-systems/import'}, t('system.many'))), form({
+    name: 'system.add',
     send: async typed => {
       const body = read(typed);
       const {gate_key: key, ...system} = await call('POST', '/v1/phone-systems', {body, once: once(body)});
@@ -43,7 +43,7 @@ function creation() {
     children: [basicFields(usual), h('details', h('summary', t('system.policy_more')), policyFields(usual)),
       h('div.acts', submit(t('system.create')), h('a.act.plain', {href: '#'}, t('dialog.cancel')))],
   })));
-  return {title: t('system.new'), node};
+  return {title: t('system.add'), node};
 }
 
 class System {
@@ -108,7 +108,7 @@ class System {
   edit() {
     const standing = this.system;
     const d = dialog(t('system.edit_title', {name: standing.name}), {closed: () => forget('system.' + this.id)});
-    fill(d.body, form({
+    d.show(form({
       name: 'system.' + this.id,
       send: async typed => {
         const change = differing(read(typed), standing);
@@ -118,7 +118,7 @@ class System {
         await this.load();
       },
       children: [basicFields(standing, true), h('h3', t('system.policy')), policyFields(standing), h('p.quiet', t('policy.told')),
-        h('div.acts', submit(t('system.save')), button(t('dialog.cancel'), d.close))],
+        d.acts(t('system.save'))],
     }));
   }
 }

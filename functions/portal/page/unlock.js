@@ -61,7 +61,7 @@ export function openUnlock(system, changed) {
       choose(policy.max_seconds, Math.min(policy.default_seconds, policy.max_seconds), t('unlock.limit', {max: length(policy.max_seconds)})),
       field('reason', t('unlock.reason'), {optional: policy.reason === 'optional', maxlength: 500, autocomplete: 'off', hint: t('unlock.reason_hint')}),
       field('ticket', t('unlock.ticket'), {optional: true, maxlength: 200, autocomplete: 'off'}),
-      h('div.acts', submit(t('unlock.submit')), button(t('dialog.cancel'), d.close)),
+      d.acts(t('unlock.submit')),
     ],
   }));
   d.body.querySelector('[name=reason]').focus();
@@ -150,7 +150,7 @@ export function openExtend(window, system, changed) {
   };
   fill(d.body, h('p.quiet', t('extend.left', {n: window.extensions_left})), form({
     send, own: {out_of_range: t('extend.full')},
-    children: [choose(room, t('extend.most', {max: length(room)})), h('div.acts', submit(t('extend.submit')), button(t('dialog.cancel'), d.close))],
+    children: [choose(room, t('extend.most', {max: length(room)})), d.acts(t('extend.submit'))],
   }));
   d.body.querySelector('input:checked').focus();
 }

@@ -5,7 +5,7 @@ import {confirm, dialog, toast} from './dialog.js';
 import {fill, h, icon} from './dom.js';
 import {forget} from './drafts.js';
 import {copying} from './enrol.js';
-import {button, form, submit, values} from './form.js';
+import {button, form, values} from './form.js';
 import {allRoles, does, nameOf, where} from './rolewords.js';
 import {may, me} from './session.js';
 import {t} from './say.js';
@@ -55,10 +55,10 @@ class Person {
     const fact = (name, ...value) => [h('dt', t(name)), h('dd', value)];
     fill(this.node, h('p', h('a', {href: '#users'}, '← ', t('users.title'))),
       h('div.head', h('div', h('h1', {tabindex: '-1'}, user.name || user.email), user.name && h('p.quiet', user.email)), stateOf(user)),
-      h('section.card', h('h2', t('users.may')), this.rights(), h('div.acts', button(t('users.edit'), () => this.edit()))),
+      h('section.card', h('h2', t('users.may')), this.rights(), h('div.acts', button(t('system.edit'), () => this.edit()))),
       this.windows.length > 0 && h('section.card', h('h2', t('home.open')), h('ul.list.two', this.windows.map(w => h('li', h('div.title', w.name), h('span.state.open', icon('open'), t('home.until'), ' ', when(w.expires_at)))))),
       h('section.card', h('h2', t('users.signing_in')), h('dl',
-        fact('users.factors', user.mfa.methods.filter(method => method !== 'recovery_code').map(method => t('factor.name.' + method)).join(', ') || t('users.no_factor')),
+        fact('profile.factors', user.mfa.methods.filter(method => method !== 'recovery_code').map(method => t('factor.name.' + method)).join(', ') || t('users.no_factor')),
         fact('users.invited_at', when(user.invited_at)), fact('users.joined', when(user.joined_at)), fact('users.last', when(user.last_login_at))),
       h('div.acts', this.acts())),
       may('view_audit') && h('p', h('a', {href: '#audit?actor=' + user.id}, t('users.audit'))));
@@ -109,11 +109,10 @@ class Person {
         await this.load();
         toast(t('system.saved'));
       },
-      children: [rightsFields(user, roles), h('div.acts', submit(t('system.save')), button(t('dialog.cancel'), d.close))],
+      children: [rightsFields(user, roles), d.acts(t('system.save'))],
     });
     foretold(asked, () => effects(user, readRights(values(asked)), roles, this.windows));
-    fill(d.body, asked);
-    d.body.querySelector('input').focus();
+    d.show(asked);
   }
 
   /** Asks, does, and shows what came of it. */
@@ -162,8 +161,7 @@ class Person {
   /** The code that enrols anew, shown once. */
   handOver(code) {
     const d = dialog(t('users.code'), {firm: true});
-    fill(d.body, h('p.box.wait', t('users.code_once')), h('code.secret', code), h('p'), h('p', t('users.code_how', {email: this.user.email})),
+    d.show(h('p.box.wait', t('users.code_once')), h('code.secret', code), h('p'), h('p', t('users.code_how', {email: this.user.email})),
       h('div.acts', copying(t('users.code_copy'), () => code), button(t('users.code_kept'), d.close, '')));
-    d.node.querySelector('h2').focus();
   }
 }

@@ -12,7 +12,7 @@ export function rightsFields(person, roles) {
   // A template names no phone system and grants nothing, so it is no choice.
   const offered = roles.filter(role => role.phone_systems.length > 0 || person.roles.includes(role.id));
   return [
-    field('name', t('users.name'), {value: person.name, optional: true, maxlength: 200, autocomplete: 'off'}),
+    field('name', t('system.name'), {value: person.name, optional: true, maxlength: 200, autocomplete: 'off'}),
     h('fieldset.field', {'data-name': 'roles'}, h('legend', t('users.may')),
       (me.user.administrator || person.administrator) && choice('administrator', t('users.admin'), t('users.admin_what'), person.administrator),
       offered.map(role => choice(mark + role.id, nameOf(role), `${does(role)} · ${where(role)}`, person.roles.includes(role.id)))),

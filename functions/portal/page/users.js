@@ -1,10 +1,10 @@
 // The people of an organisation: who may sign in, and inviting more.
 import {call, keyed, withQuery} from './api.js';
-import {dialog, toast} from './dialog.js';
+import {dialog, readdress, toast} from './dialog.js';
 import {fill, h, icon} from './dom.js';
 import {forget} from './drafts.js';
 import {explain} from './errors.js';
-import {button, field, form, submit, values} from './form.js';
+import {button, field, form, values} from './form.js';
 import {allRoles, nameOf} from './rolewords.js';
 import {t} from './say.js';
 import {day, when} from './time.js';
@@ -47,7 +47,7 @@ class Users {
     const chosen = (name, label, choices) => field(name, label, {value: query.get(name) ?? '', choices});
     this.filter = h('form.filter', {method: 'post', role: 'search', onsubmit: event => event.preventDefault(), onchange: () => this.narrow()},
       h('div.search', icon('search'), this.search),
-      chosen('role', t('users.role'), [['', t('users.any_role')], ...roles.map(role => [role.id, nameOf(role)])]),
+      chosen('role', t('users.role'), [['', t('users.any')], ...roles.map(role => [role.id, nameOf(role)])]),
       chosen('active', t('users.state'), [['', t('users.any')], ['true', t('users.only_active')], ['false', t('users.only_inactive')]]));
     this.node = h('div', h('div.head', h('div', h('h1', {tabindex: '-1'}, t('users.title')), h('p.quiet', t('users.lead'))),
       h('div.acts', h('a.act.plain', {href: '#users/import'}, t('import.users')), button([icon('plus'), t('users.invite')], () => this.invite(), ''))), this.filter, this.list, this.rest);
@@ -62,7 +62,7 @@ class Users {
     clearTimeout(this.timer);
     const chosen = new URLSearchParams([...new FormData(this.filter)].map(([name, value]) => [name, value.trim()]).filter(([, value]) => value));
     if (String(chosen) === String(this.query)) return;
-    history.replaceState(null, '', '#users' + (chosen.size > 0 ? '?' + chosen : ''));
+    readdress(withQuery('#users', chosen));
     this.query = chosen;
     this.load().catch(problem => fill(this.rest, h('p.box.bad', {role: 'alert'}, explain(problem))));
   }
@@ -110,10 +110,9 @@ class Users {
       },
       children: [
         field('email', t('signin.email'), {type: 'email', autocomplete: 'off', autocapitalize: 'none', spellcheck: 'false'}),
-        rightsFields(nobody, this.roles), h('div.acts', submit(t('users.invite_do')), button(t('dialog.cancel'), d.close))],
+        rightsFields(nobody, this.roles), d.acts(t('users.invite_do'))],
     });
     foretold(asked, () => atInvitation(readRights(values(asked))));
-    fill(d.body, h('p.quiet', t('users.invite_what')), asked);
-    d.body.querySelector('input').focus();
+    d.show(h('p.quiet', t('users.invite_what')), asked);
   }
 }

@@ -41,6 +41,9 @@ type function struct {
 	binary  string
 	env     []string
 	timeout time.Duration
+	begin   func() error // before each event; nil: nothing is to be done
+	// until makes the context of what is to be over at a time; nil: as time goes by.
+	until func(context.Context, time.Time) (context.Context, context.CancelFunc)
 
 	following sync.WaitGroup // extensions that go on after answers
 
@@ -52,12 +55,17 @@ type function struct {
 
 // invoke has an idle instance answer, or a new one.
 func (f *function) invoke(ctx context.Context, payload []byte) ([]byte, error) {
+	if f.begin != nil {
+		if err := f.begin(); err != nil {
+			return nil, err
+		}
+	}
 	i, err := f.instance(ctx)
 	if err != nil {
 		return nil, err
 	}
 	deadline := time.Now().Add(f.timeout)
-	ctx, cancel := context.WithDeadline(ctx, deadline)
+	ctx, cancel := f.within(ctx, deadline)
 	defer cancel()
 	answer, err := i.invoke(ctx, payload, deadline)
 	switch {
@@ -74,7 +82,7 @@ func (f *function) invoke(ctx context.Context, payload []byte) ([]byte, error) {
 // follow waits for what an extension does after the answer: the function's time
 // is for both, and a process that takes longer is ended.
 func (f *function) follow(i *instance, deadline time.Time) {
-	ctx, cancel := context.WithDeadline(context.Background(), deadline)
+	ctx, cancel := f.within(context.Background(), deadline)
 	defer cancel()
 	err := i.extensionWaits(ctx)
 	if err == nil {
@@ -84,6 +92,13 @@ func (f *function) follow(i *instance, deadline time.Time) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.late = errors.Join(f.late, err, i.stop())
+}
+
+func (f *function) within(ctx context.Context, deadline time.Time) (context.Context, context.CancelFunc) {
+	if f.until != nil {
+		return f.until(ctx, deadline)
+	}
+	return context.WithDeadline(ctx, deadline)
 }
 
 func (f *function) free(i *instance) {

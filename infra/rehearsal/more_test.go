@@ -93,7 +93,7 @@ func rehearseRest(t *testing.T, c *cloud, fresh func(*testing.T, map[string]stri
 	t.Run("attack 46: a restored backup", func(t *testing.T) {
 		attackRestored(t, fresh(t, nil), func(table string, at time.Time) *world {
 			w := fresh(t, map[string]string{"Table": table, "RestoredAt": at.UTC().Format(time.RFC3339)})
-			w.must(w.set(at))
+			w.must(w.begin(at))
 			return w
 		})
 	})

@@ -217,12 +217,19 @@ func TestLambdaExtension(t *testing.T) {
 
 // The function's time is for the answer and for what follows it.
 func TestLambdaExtensionTimeout(t *testing.T) {
-	b := newBench(t, time.Second, "PROBE_AFTER=SERVER")
+	b := newBench(t, time.Minute, "PROBE_AFTER=SERVER")
+	over, timeIsOver := context.WithCancel(t.Context())
+	b.function.until = func(ctx context.Context, _ time.Time) (context.Context, context.CancelFunc) {
+		ctx, cancel := context.WithCancel(ctx)
+		context.AfterFunc(over, cancel)
+		return ctx, cancel
+	}
 	answer, _, err := b.tell(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	<-b.came
+	timeIsOver()
 	if b.function.settle(); lives(answer.PID) {
 		t.Error("it goes on")
 	}

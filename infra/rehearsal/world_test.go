@@ -51,15 +51,14 @@ type world struct {
 	admins    map[string]string // the partners' first administrators
 
 	mu    sync.Mutex
-	shown time.Time // what the clock showed
-	at    time.Time // when
+	shown time.Time // what the clock shows
 	file  string
 }
 
 func newWorld(t testing.TB, c *cloud, binaries string, extra map[string]string) *world {
 	t.Helper()
 	w := &world{t: t, cloud: c, functions: map[string]*function{}, partners: map[string]string{}, admins: map[string]string{}, file: filepath.Join(t.TempDir(), "clock")}
-	w.must(w.set(time.Now()))
+	w.must(w.begin(time.Now()))
 	table, known := extra["Table"]
 	if !known {
 		table = "portcullis-" + rand.Text()
@@ -80,7 +79,7 @@ func newWorld(t testing.TB, c *cloud, binaries string, extra map[string]string) 
 		w.must(err)
 		env := append(template.environment(logical), "AWS_ACCESS_KEY_ID="+name, "AWS_SECRET_ACCESS_KEY=secret", "AWS_SESSION_TOKEN=token",
 			"AWS_ENDPOINT_URL_DYNAMODB="+c.URL, "AWS_ENDPOINT_URL_KMS="+c.URL, "AWS_ENDPOINT_URL_SESV2="+c.URL, clockFile+"="+w.file)
-		w.functions[name] = &function{name: name, binary: filepath.Join(binaries, name, "bootstrap"), env: env, timeout: time.Duration(seconds) * time.Second}
+		w.functions[name] = &function{name: name, binary: filepath.Join(binaries, name, "bootstrap"), env: env, timeout: time.Duration(seconds) * time.Second, begin: w.goOn}
 	}
 	routes := map[string]*function{}
 	for key, name := range template.routes() {
@@ -127,15 +126,30 @@ func (w *world) stands(name string) *ground.Ground {
 	})
 }
 
-// set sets the functions' clock, whole at any instant, to the beginning of a
-// second.
+// set sets the functions' clock, whole at any instant.
 func (w *world) set(shown time.Time) error {
 	draft := w.file + ".draft"
-	w.shown, w.at = shown.Truncate(time.Second), time.Now()
-	if err := os.WriteFile(draft, fmt.Appendf(nil, "%d %d", w.shown.UnixNano(), w.at.UnixNano()), 0o600); err != nil {
+	w.shown = shown
+	if err := os.WriteFile(draft, fmt.Append(nil, shown.UnixNano()), 0o600); err != nil {
 		return err
 	}
 	return os.Rename(draft, w.file)
+}
+
+// begin sets it to the beginning of a second.
+func (w *world) begin(shown time.Time) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.set(shown.Truncate(time.Second))
+}
+
+// goOn is done before whatever happens in the world: it is a millisecond later
+// than what happened before. So a scenario's steps are in the same second, however
+// long this machine takes for them, and yet one after the other.
+func (w *world) goOn() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.set(w.shown.Add(time.Millisecond))
 }
 
 // BaseURL is the control portal's.
@@ -153,17 +167,11 @@ func (w *world) Do(r *http.Request) (*http.Response, error) {
 func (w *world) Now() time.Time {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.now()
+	return w.shown
 }
 
-func (w *world) now() time.Time { return w.shown.Add(time.Since(w.at) / 10) }
-
-// Advance moves it on.
-func (w *world) Advance(d time.Duration) error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.set(w.now().Add(d))
-}
+// Advance moves it on, to the beginning of a second.
+func (w *world) Advance(d time.Duration) error { return w.begin(w.Now().Add(d)) }
 
 // Tick does what is scheduled: time-to-live, the stream, the schedules.
 func (w *world) Tick() error {
@@ -202,6 +210,9 @@ func (w *world) Operator(email string) error {
 
 // Partner makes a partner.
 func (w *world) Partner(name, administrator string) error {
+	if err := w.goOn(); err != nil {
+		return err
+	}
 	made, invited, err := w.ground.Directory.CreatePartner(context.Background(), w.caller("SCENARIO", access.Operators), idempotency.Key{},
 		account.Partner{Name: name, SupportContact: "help@" + name + ".example"}, administrator)
 	w.partners[name], w.admins[name] = made.ID, invited.User.ID
@@ -210,6 +221,9 @@ func (w *world) Partner(name, administrator string) error {
 
 // Invite invites a user.
 func (w *world) Invite(partner, email string, roles []string) error {
+	if err := w.goOn(); err != nil {
+		return err
+	}
 	_, err := w.ground.Directory.Invite(context.Background(), w.caller(w.admins[partner], w.partners[partner]), account.Person{Email: email, Roles: roles})
 	return err
 }

@@ -15,13 +15,14 @@ import (
 // After is what a function does once an answer has gone out, at most once every
 // afterEvery: an answer never waits for it. Its context ends afterWithin later,
 // and afterMargin before the function's own time does: Lambda kills a process
-// that goes on until then, and the next request would wait for a new one.
+// that goes on until then, and the next request would wait for a new one. The
+// margin is for a process that has a small share of a processor to end with.
 type After func(context.Context) error
 
 const (
 	afterEvery  = time.Minute
 	afterWithin = 5 * time.Second
-	afterMargin = time.Second
+	afterMargin = 2 * time.Second
 )
 
 // extension is an internal extension of a function: Lambda freezes the process

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"reflect"
 	"slices"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
@@ -44,10 +45,17 @@ func tooLargeFor(limit int64) string {
 	return fmt.Sprintf("the body is over %d bytes, which is the most that is taken here", limit)
 }
 
+// bodyWithin is how long a body may take to come: as long as huma gives those
+// that it reads. Who is asking has been judged by then, and whoever sends one
+// byte a second would act a minute later on rights that have ended meanwhile.
+const bodyWithin = 5 * time.Second
+
 func emptyBody(w http.ResponseWriter, r *http.Request) error {
 	if r.Body == nil || r.Body == http.NoBody {
 		return nil
 	}
+	// What has no deadlines, as a function's event, has come whole.
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyWithin))
 	data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxBody))
 	var tooLarge *http.MaxBytesError
 	if errors.As(err, &tooLarge) || err == nil && len(data) == 0 {

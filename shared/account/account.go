@@ -8,6 +8,7 @@ package account
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/mail"
 	"strings"
@@ -33,7 +34,15 @@ var (
 	ErrEmailTaken = errors.New("this e-mail address signs in to another account already; ask to be invited under another address")
 	// ErrEmail says that a text is no e-mail address.
 	ErrEmail = errors.New("this is no e-mail address")
+	// ErrDomain says that mail would go to another domain than the one written. It is
+	// an ErrEmail.
+	ErrDomain = fmt.Errorf("%w that everybody reads alike: ß and ς in a domain may be ss and σ, and another's; write the domain in ASCII, as xn--…", ErrEmail)
 )
+
+// deviating are the letters of which folding makes others while domains of today
+// (IDNA 2008) have them as they are (Unicode TS 46, section 6): straße.example and
+// strasse.example may be two people's. Of no other letter are there two readings.
+const deviating = "ßẞς"
 
 // longestAddress is how many bytes an address has at most.
 const longestAddress = 254
@@ -126,9 +135,12 @@ func NormaliseEmail(text string) string {
 	return text
 }
 
-// CheckEmail answers the normalised address, or ErrEmail.
+// CheckEmail answers the normalised address, or ErrEmail (also ErrDomain).
 func CheckEmail(text string) (string, error) {
 	email := NormaliseEmail(text)
+	if domain := text[strings.LastIndexByte(text, '@')+1:]; strings.ContainsAny(domain, deviating) {
+		return "", ErrDomain
+	}
 	if len(email) > longestAddress || strings.ContainsFunc(email, func(r rune) bool {
 		return unicode.IsControl(r) || unicode.IsSpace(r) || r == unicode.ReplacementChar
 	}) {

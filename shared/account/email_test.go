@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"portcullis.example/infra/local/localtest"
 	"portcullis.example/shared/account"
 )
 
@@ -25,6 +26,31 @@ func TestCheckEmail(t *testing.T) {
 		if got, err := account.CheckEmail(text); !errors.Is(err, account.ErrEmail) {
 			t.Errorf("%q is %q, %v", text, got, err)
 		}
+	}
+}
+
+// An invitation to straße.example must not go to whoever has strasse.example: the
+// folding that tells one person's spellings apart from nobody else's makes another
+// domain of these letters, which domains of today have as they are.
+func TestAttack18MailGoesToTheDomainThatWasWritten(t *testing.T) {
+	for _, text := range []string{"bob@straße.example", "bob@STRAẞE.example ", "bob@βόλος.example", "bob@mail.stra\u00dfe.example"} {
+		if got, err := account.CheckEmail(text); !errors.Is(err, account.ErrDomain) {
+			t.Errorf("%q is %q, %v", text, got, err)
+		}
+	}
+	w := localtest.New(t)
+	alice := w.Administrator("acme", "alice@acme.example")
+	a := alice.Must(422, "POST", "/v1/users", map[string]any{"email": "bob@straße.example"})
+	if !strings.Contains(a.Body, "body.email") || !strings.Contains(a.Body, "xn--") {
+		t.Errorf("refused with %s", a.Body)
+	}
+	w.Tick()
+	if got := w.Mail.To("bob@strasse.example"); len(got) != 0 {
+		t.Error("somebody else was invited")
+	}
+	// Whoever signs in is still found under all spellings that are one.
+	if got, err := account.CheckEmail("bob@xn--strae-oqa.example"); err != nil || got != "bob@xn--strae-oqa.example" {
+		t.Errorf("in ASCII: %q, %v", got, err)
 	}
 }
 

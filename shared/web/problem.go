@@ -164,6 +164,7 @@ var field = []struct {
 	err      error
 	location string
 }{
+	{account.ErrDomain, "body.email"},
 	{account.ErrEmail, "body.email"},
 	{mfa.ErrCodeNeeded, "body.enrollment_code"},
 	{password.ErrMalformed, "body.password"},

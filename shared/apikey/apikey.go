@@ -80,7 +80,7 @@ type Ring struct {
 // Authenticate finds the program that a living key stands for. allowed says
 // whether what it asks for takes programs at all; then the use is recorded. One
 // round trip, and one more every useEvery. Errors: ErrUnknown,
-// access.ErrProgram, table.ErrUnavailable.
+// access.ErrProgram (with the program all the same), table.ErrUnavailable.
 func (r *Ring) Authenticate(ctx context.Context, secret string, client netip.Addr, allowed bool) (access.Caller, error) {
 	ids, hash, err := token.Parse(secret, token.APIKey, 2)
 	if err != nil {
@@ -94,10 +94,11 @@ func (r *Ring) Authenticate(ctx context.Context, secret string, client netip.Add
 	if err != nil {
 		return access.Caller{}, err
 	}
+	program := access.ByProgram(key.PartnerID, key.ID, key.Name, key.Permissions, client)
 	if !allowed {
-		return access.Caller{}, access.ErrProgram
+		return program, access.ErrProgram
 	}
-	return access.ByProgram(key.PartnerID, key.ID, key.Name, key.Permissions, client), r.touch(ctx, items[1])
+	return program, r.touch(ctx, items[1])
 }
 
 // living decodes a key that is good now. One without a name is refused: it would

@@ -238,10 +238,25 @@ func newProblem(status int, code, detail string) *Problem {
 func (a *API) fail(ctx context.Context, err error) *Problem {
 	p := problemOf(err)
 	p.Instance = instance(ctx)
-	if p.Status >= http.StatusInternalServerError {
+	switch {
+	case p.Status >= http.StatusInternalServerError:
 		a.log.ErrorContext(ctx, "a request failed", slog.Int("status", p.Status), slog.String("instance", p.Instance), slog.Any("error", err))
+	case p.Code == Forbidden:
+		a.refused(ctx, p)
 	}
 	return p
+}
+
+// refused logs what somebody who is known may not do. What nobody known asks for is
+// left to whoever stands in front: it would let strangers fill the log.
+func (a *API) refused(ctx context.Context, p *Problem) {
+	origin, placed := ctx.Value(originKey{}).(*requestOrigin)
+	id, known := ctx.Value(identityKey{}).(session.Identity)
+	if !placed || !known || id.Caller.UserID == "" {
+		return
+	}
+	a.log.WarnContext(ctx, "a request was refused", slog.String("call", origin.call), slog.String("by", id.Caller.UserID),
+		slog.String("partner", id.Caller.PartnerID), slog.String("from", attempt.Network(origin.Client)), slog.String("instance", p.Instance))
 }
 
 // Fail answers a request that a Handle'd route could not.

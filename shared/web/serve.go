@@ -28,6 +28,7 @@ type requestOrigin struct {
 	session.Origin
 	api    *API
 	number string
+	call   string // the route, as the mux has it; empty: none yet
 }
 
 // OriginOf is where the request came from: the peer's address as the server saw
@@ -76,7 +77,15 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case !acceptable(r, a.takes[pattern]):
 		a.Problem(w, r, http.StatusUnsupportedMediaType, Invalid, wanted(a.takes[pattern]))
 	default:
+		called(r.Context(), pattern)
 		a.mux.ServeHTTP(w, r)
+	}
+}
+
+// called notes which route a request is for.
+func called(ctx context.Context, call string) {
+	if origin, ok := ctx.Value(originKey{}).(*requestOrigin); ok {
+		origin.call = call
 	}
 }
 

@@ -226,7 +226,7 @@ func (a *API) authenticate(programs bool) func(huma.Context, func(huma.Context))
 		r, w := humago.Unwrap(ctx)
 		id, secret, err := a.identify(r, programs)
 		if err != nil {
-			a.fail(r.Context(), err).Write(w)
+			a.fail(context.WithValue(r.Context(), identityKey{}, id), err).Write(w)
 			return
 		}
 		next(huma.WithValue(huma.WithValue(ctx, identityKey{}, id), secretKey{}, secret))

@@ -264,7 +264,7 @@ export const texts = {
 "partners.admin": ["E-mail of its first administrator", "E-Mail des ersten Administrators"],
 "partners.admin_hint": ["A person’s own address: it is what they sign in with.", "Die eigene Adresse einer Person: Damit meldet sie sich an."],
 "partners.contact": ["Whom to ask for help", "Wer bei Fragen hilft"],
-"partners.contact_hint": ["Shown on the page “Bad attempt”, for example a telephone number.", "Steht auf der Seite „Bad attempt“, zum Beispiel eine Telefonnummer."],
+"partners.contact_hint": ["Shown on the page “Bad attempt” and in mails about people’s accounts, for example a telephone number.", "Steht auf der Seite „Bad attempt“ und in Mails über Konten, zum Beispiel eine Telefonnummer."],
 "partners.create": ["Add, and invite", "Anlegen und einladen"],
 "partners.added": ["Added. An invitation is on its way to {email}.", "Angelegt. Eine Einladung ist unterwegs an {email}."],
 "recovery.open": ["Recover access", "Zugang wiederherstellen"],

@@ -16,16 +16,18 @@ func TestWhatTheAPISaysIsStillSaid(t *testing.T) {
 		t.Fatal(err)
 	}
 	code := strings.Builder{}
-	err = fs.WalkDir(os.DirFS("../../shared"), ".", func(name string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() || !strings.HasSuffix(name, ".go") || strings.HasSuffix(name, "_test.go") {
+	for _, folder := range []string{"../../shared/", "../../functions/"} {
+		err = fs.WalkDir(os.DirFS(folder), ".", func(name string, entry fs.DirEntry, err error) error {
+			if err != nil || entry.IsDir() || !strings.HasSuffix(name, ".go") || strings.HasSuffix(name, "_test.go") {
+				return err
+			}
+			text, err := os.ReadFile(folder + name)
+			code.Write(text)
 			return err
+		})
+		if err != nil {
+			t.Fatal(err)
 		}
-		text, err := os.ReadFile("../../shared/" + name)
-		code.Write(text)
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
 	}
 	numbers := regexp.MustCompile(`\{\d\}`)
 	for key := range texts {

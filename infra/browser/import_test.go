@@ -1,6 +1,8 @@
 package browser
 
 import (
+	"net/http"
+	"strings"
 	"testing"
 
 	"portcullis.example/shared/access"
@@ -81,5 +83,40 @@ func TestPhoneSystemsAreBroughtOver(t *testing.T) {
 	p.see("2 people meet the lock.")
 	p.see("no user yet")
 	p.shot("system-affected")
+	p.quiet()
+}
+
+// What the API refuses as a whole, or in its own words for programs, is said to
+// people in theirs, with what to do next, where they can do it.
+func TestRefusalsAreSaidInWordsOfThePortal(t *testing.T) {
+	s := newStage(t)
+	alice := s.Administrator("acme", "alice@acme.example")
+	gate := alice.PhoneSystem(pbxHost, nil)
+	alice.Must(http.StatusOK, "PATCH", "/v1/phone-systems/"+gate.ID, map[string]any{"restricted_paths": []string{"/reports/"}})
+	p := s.tab()
+	p.signIn(alice)
+	p.speak("de")
+	p.open("/help")
+	p.open("/#users/import")
+	p.choose("Die Datei", "name,roles\nBob,Technician\n")
+	p.press("Zeigen, was sie bewirkt")
+	p.see("Die erste Zeile muss die Spalte email nennen. Die Spalten sind ")
+	if alert := evaluate[string](p, `document.querySelector(".alert").textContent`); strings.Contains(alert, "ody:") {
+		t.Errorf("it says %q", alert)
+	}
+	p.open("/#phone-systems/" + gate.ID)
+	p.press("Ändern")
+	evaluate[any](p, `document.querySelector("dialog [name=restricted_paths]").value = ""`)
+	p.press("Speichern")
+	p.see("Schreiben Sie /reports/ wieder in die Liste.")
+	p.enter("Weitere gesperrte Pfade", "/reports/")
+	p.enter("Übliche Dauer", "8 Std.")
+	p.press("Speichern")
+	p.see("Darf nicht länger sein als „Höchstens“")
+	p.enter("Übliche Dauer", "1 Std.")
+	p.press("Speichern")
+	p.see("Gespeichert.")
+	p.open("/#users/" + gate.ID)
+	p.see("Das gibt es nicht mehr. Gehen Sie zurück zur Liste")
 	p.quiet()
 }

@@ -1,5 +1,5 @@
 // What went wrong, in words that say what to do next.
-import {has, t} from './say.js';
+import {keys, t} from './say.js';
 import {length} from './time.js';
 
 /**
@@ -16,18 +16,20 @@ export function explain(problem, own = {}) {
       return t('error.too_many_attempts', {wait: length(problem.retryAfter)});
     case 'internal':
       return t('error.internal', {instance: (problem.instance ?? '').split(':').pop()});
-    case 'network': case 'unavailable': case 'script': case 'mfa_required':
+    case 'network': case 'unavailable': case 'script': case 'mfa_required': case 'not_found':
       return t('error.' + code);
     default:
-      return translated(problem.detail) || t('error.other');
+      return (problem.errors ?? [{message: problem.detail}]).map(({message}) => translated(message)).join(' ') || t('error.other');
   }
 }
 
-/** What the server said, in the reader's language where there is a text for it; {0} and {1} in that are its numbers. */
+const said = keys('said: ').map(key => [key, new RegExp('^' + key.slice(6).replace(/[.*+?^$()|[\]]/g, '\\$&').replace(/\{\d\}/g, '(.+)') + '$')]);
+
+/** What the server said, in the reader's language where there is a text for it; {0} and {1} in that are what it filled in. */
 export function translated(detail = '') {
-  const numbers = [];
-  for (const words of [detail, detail.replace(/\b\d[\d-]*\b/g, number => `{${numbers.push(number) - 1}}`)]) {
-    if (has('said: ' + words)) return t('said: ' + words, numbers);
+  for (const [key, words] of said) {
+    const found = words.exec(detail);
+    if (found) return t(key, found.slice(1));
   }
   return detail && detail[0].toUpperCase() + detail.slice(1);
 }

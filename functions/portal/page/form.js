@@ -164,15 +164,11 @@ function clearAll(node) {
 /** Says a problem where it belongs, and moves there. */
 export function show(node, problem, own) {
   if (!problem.code) console.error(problem);
-  const rest = [];
   let first = null;
   for (const error of problem.errors ?? []) {
     const name = error.location.replace(/^body\./, '');
     const of = [...node.querySelectorAll('.field')].find(one => one.dataset.name === name || one.dataset.name === name.split('.').pop());
-    if (!of) {
-      rest.push(error);
-      continue;
-    }
+    if (!of) continue;
     wrong(of, own?.[problem.code + ' ' + name] ?? own?.[problem.code] ?? translated(error.message));
     first ??= of.querySelector('input, select, textarea');
   }

@@ -28,8 +28,8 @@ const views = {
 /** The views for everybody, signed in or not: most are opened by a mailed link. */
 const open = {
   accept: () => accept.view,
-  forgot: async () => (await import('./forgot.js')).ask,
-  reset: async () => (await import('./forgot.js')).choose,
+  forgot: async () => (await import('./links.js')).ask,
+  reset: async () => (await import('./links.js')).choose,
   unsuspend: async () => (await import('./links.js')).unsuspend,
   'cancel-recovery': async () => (await import('./links.js')).cancelRecovery,
 };

@@ -1,4 +1,5 @@
-// One's own account: factors, recovery codes, and where one is signed in.
+// One's own account: factors, recovery codes, the password, and where one is
+// signed in.
 import {all, call, keyed} from './api.js';
 import {confirm, dialog, toast} from './dialog.js';
 import {fill, h, icon} from './dom.js';
@@ -6,7 +7,6 @@ import {explain} from './errors.js';
 import {authenticator, recoveryCodes} from './enrol.js';
 import {button, field, form} from './form.js';
 import {able, make} from './passkey.js';
-import {changePassword} from './password.js';
 import {me, whoami} from './session.js';
 import {t} from './say.js';
 import {when} from './time.js';
@@ -91,4 +91,28 @@ function newCodes(again) {
     };
     fill(d.body, recoveryCodes(codes, {email: me.user.email, done, within: d}));
   });
+}
+
+/** Asks for the present password and a new one; changed is called when it is set. */
+function changePassword(changed) {
+  const d = dialog(t('password.change'));
+  d.show(h('p.quiet', t('password.change_what')), form({
+    send: async body => {
+      try {
+        await call('POST', '/v1/password', {body, proves: true});
+      } catch (problem) {
+        if (problem.code === 'bad_attempt') problem.errors = [{location: 'body.current_password', message: t('password.wrong')}];
+        throw problem;
+      }
+      d.close();
+      await changed();
+      toast(t('password.changed'));
+    },
+    children: [
+      h('input', {type: 'text', hidden: true, autocomplete: 'username', value: me.user.email}), // for password managers
+      field('current_password', t('password.current'), {type: 'password', autocomplete: 'current-password'}),
+      field('new_password', t('password.new'), {type: 'password', autocomplete: 'new-password', minlength: 12, hint: t('password.hint')}),
+      d.acts(t('password.change')),
+    ],
+  }));
 }

@@ -48,5 +48,8 @@ export function t(key, values = {}) {
     one === undefined ? String(values[name] ?? '') : (Number(values[name]) === 1 ? one : several).replace('#', values[name]));
 }
 
+/** The keys that begin so. */
+export const keys = beginning => Object.keys(texts).filter(key => key.startsWith(beginning));
+
 /** Whether there is such a text. */
 export const has = key => key in texts;

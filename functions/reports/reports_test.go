@@ -247,7 +247,7 @@ func TestAttack39WhatPeopleSendIsInert(t *testing.T) {
 			t.Errorf("%q became %v", text, e.JSON)
 		}
 		h := a.Header
-		if h.Get("X-Content-Type-Options") != "nosniff" || h.Get("Content-Type") != "application/json" || !strings.HasPrefix(h.Get("Content-Security-Policy"), "default-src 'none'") {
+		if h.Get("X-Content-Type-Options") != "nosniff" || h.Get("Content-Type") != "application/json" || !strings.HasPrefix(h.Get("Content-Security-Policy"), "default-src 'none'; base-uri 'none'; ") {
 			t.Errorf("%q: %v %s", text, a.Header, a.Body)
 		}
 	}

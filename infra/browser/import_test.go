@@ -20,6 +20,11 @@ func TestUsersAreBroughtOver(t *testing.T) {
 	p.press("Show what it would do")
 	p.see("What file.csv would do")
 	p.shot("import-preview")
+	p.size(360, false) // rows are blocks there, without the table's head
+	if said := evaluate[string](p, `getComputedStyle(document.querySelector("td"), "::before").content`); !strings.Contains(said, "Line") {
+		t.Errorf("a narrow table's first cell says that it is %s", said)
+	}
+	p.size(1280, false)
 	if n := len(s.Mail.To("bob@acme.example")); n != 0 {
 		t.Errorf("the preview sent %d letters", n)
 	}

@@ -126,3 +126,25 @@ func (p *page) unlockByKeyboard() {
 	p.keys(kb.Escape)
 	p.enterOn("Lock again PBX "+pbxHost, "your window is closed")
 }
+
+// A telephone can't scan its own screen: there the key stands beside the picture.
+func TestATelephoneIsShownTheKey(t *testing.T) {
+	s := newStage(t)
+	alice := s.Administrator("acme", "alice@acme.example")
+	for _, c := range []struct {
+		address string
+		as      []chromedp.EmulateViewportOption
+		shown   bool
+	}{{"bob@acme.example", nil, false}, {"carol@acme.example", []chromedp.EmulateViewportOption{chromedp.EmulateMobile, chromedp.EmulateTouch}, true}} {
+		p := s.tab()
+		p.do(chromedp.EmulateViewport(390, 844, c.as...))
+		p.open(s.colleague(alice, c.address))
+		p.enter("Choose a password", localtest.Password)
+		p.press("Go on")
+		p.see("Set up your second factor")
+		if shown := evaluate[bool](p, `document.querySelector("code.secret").checkVisibility()`); shown != c.shown {
+			t.Errorf("%s: the key is shown: %v", c.address, shown)
+		}
+		p.quiet()
+	}
+}

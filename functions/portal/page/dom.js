@@ -114,8 +114,12 @@ export function remake(node, made, content) {
   (all.find(one => one.textContent === at) ?? all[0])?.focus();
 }
 
-/** A table; on narrow windows its rows become blocks, so it says itself what it is. */
+/**
+ * A table; on narrow windows its rows become blocks, so it says itself what it
+ * is, and the cells that it has by now say what they are.
+ */
 export function table(names, body) {
+  for (const {cells} of body.rows) names.forEach((name, i) => { cells[i].dataset.label = name; });
   const head = h('thead', {role: 'rowgroup'}, h('tr', {role: 'row'}, names.map(name => h('th', {scope: 'col', role: 'columnheader'}, name))));
   return h('table', {role: 'table'}, head, setAll(body, {role: 'rowgroup'}));
 }

@@ -60,7 +60,7 @@ export function authenticator(begun, {step, send, within}) {
   return [
     step && steps(step), !within && h('h1', {tabindex: '-1'}, t('enrol.title')), h('p.quiet', t('enrol.lead')),
     h('img.qr', {src: begun.qr_png, alt: t('enrol.qr'), width: 208, height: 208}),
-    h('details', h('summary', t('enrol.manual')),
+    h('details', {open: matchMedia('(pointer: coarse)').matches}, h('summary', t('enrol.manual')), // a telephone can't scan itself
       h('p', t('enrol.manual_how')), h('code.secret', grouped),
       h('div.acts', copying(t('gate.copy'), () => begun.secret), begun.otpauth_uri.startsWith('otpauth://') && h('a.act.plain', {href: begun.otpauth_uri}, t('enrol.app')))),
     form({send, own: {bad_attempt: t('enrol.wrong')}, children: [codeField(t('enrol.code')), h('div.acts', submit(t('form.go_on'), '.wide'))]}),

@@ -205,6 +205,7 @@ func (s *Server) Tick(ctx context.Context) {
 	s.attempt(ctx, "delivering mail failed", err)
 	_, err = s.folder.Store.Reap(ctx, reapAtOnce, s.Courier.Removed)
 	s.attempt(ctx, "removing what has expired failed", err)
+	s.attempt(ctx, "recording that a gate was seen failed", s.Keeper.FlushNews(ctx))
 }
 
 // attempt logs what failed, but not that the server was told to stop.

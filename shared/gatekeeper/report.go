@@ -161,9 +161,15 @@ func (r *Report) mergeSources(more map[string]*Source) {
 // Flush writes what each gate asked since the last Flush, and tells the audit
 // once where its file has become stale or current. Errors are joined; what could
 // not be written is written with the next one.
-func (k *Keeper) Flush(ctx context.Context) error {
+func (k *Keeper) Flush(ctx context.Context) error { return k.flush(ctx, k.seen.take()) }
+
+// FlushNews is Flush for gates that ask for the first time since the start alone:
+// whoever installs one wants to see at once that it asks.
+func (k *Keeper) FlushNews(ctx context.Context) error { return k.flush(ctx, k.seen.takeNews()) }
+
+func (k *Keeper) flush(ctx context.Context, taken map[string]*sighting) error {
 	var err error
-	for system, seen := range k.seen.take() {
+	for system, seen := range taken {
 		one := k.write(ctx, system, seen)
 		if one != nil {
 			k.seen.back(system, seen)

@@ -13,6 +13,10 @@ import (
 type sightings struct {
 	mu   sync.Mutex
 	last map[string]*sighting
+	// met are the gates that have ever asked here, as many as fit; news are those
+	// of them that nothing has been taken of yet.
+	met  map[string]bool
+	news []string
 	// sources is how many the sightings hold, all together.
 	sources int
 }
@@ -40,7 +44,9 @@ type sight struct {
 	client         netip.Addr
 }
 
-func newSightings() *sightings { return &sightings{last: map[string]*sighting{}} }
+func newSightings() *sightings {
+	return &sightings{last: map[string]*sighting{}, met: map[string]bool{}}
+}
 
 func (s *sightings) note(system *acquaintance, what sight) {
 	s.mu.Lock()
@@ -52,6 +58,9 @@ func (s *sightings) note(system *acquaintance, what sight) {
 		}
 		seen = &sighting{partner: system.PartnerID}
 		s.last[system.ID] = seen
+		if !s.met[system.ID] && len(s.met) < maxKnown {
+			s.met[system.ID], s.news = true, append(s.news, system.ID)
+		}
 	}
 	now := what.at.UTC().Truncate(time.Second)
 	seen.at = now
@@ -107,7 +116,21 @@ func (s *sightings) take() map[string]*sighting {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	taken := s.last
-	s.last, s.sources = map[string]*sighting{}, 0
+	s.last, s.sources, s.news = map[string]*sighting{}, 0, nil
+	return taken
+}
+
+// takeNews takes what those gates asked that had never asked here before.
+func (s *sightings) takeNews() map[string]*sighting {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	taken := map[string]*sighting{}
+	for _, system := range s.news {
+		taken[system] = s.last[system]
+		s.sources -= len(taken[system].sources)
+		delete(s.last, system)
+	}
+	s.news = nil
 	return taken
 }
 

@@ -33,6 +33,28 @@ func TestSightingsAreBounded(t *testing.T) {
 	}
 }
 
+// What a gate asks first is news once, and nothing of it is counted twice.
+func TestNewsAreTakenOnce(t *testing.T) {
+	s, at := newSightings(), time.Unix(1_800_000_000, 0).UTC()
+	s.note(met("old"), denied(1, at))
+	s.take()
+	s.note(met("old"), denied(1, at))
+	for range 2 {
+		s.note(met("new"), denied(2, at))
+	}
+	news := s.takeNews()
+	if len(news) != 1 || news["new"].denied != 2 || s.sources != 1 {
+		t.Errorf("%v, %d sources left", news, s.sources)
+	}
+	s.note(met("new"), denied(2, at))
+	if again := s.takeNews(); len(again) != 0 {
+		t.Errorf("news again: %v", again)
+	}
+	if rest := s.take(); len(rest) != 2 || rest["new"].denied != 1 || rest["old"].denied != 1 {
+		t.Errorf("the rest: %v", rest)
+	}
+}
+
 // A flood of sources takes no more memory than maxSources, and none goes
 // uncounted.
 func TestAttack47SourcesAreBounded(t *testing.T) {

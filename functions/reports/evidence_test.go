@@ -84,7 +84,7 @@ func TestEvidenceInPages(t *testing.T) {
 }
 
 // Who may do nothing, or only look, counts not among the privileged; who has no
-// second factor since a reset is told.
+// second factor is told, whether it was reset or never enrolled.
 func TestEvidenceSaysWhyNotAll(t *testing.T) {
 	w := localtest.New(t)
 	alice := w.Administrator("acme", "alice@acme.example")
@@ -94,11 +94,13 @@ func TestEvidenceSaysWhyNotAll(t *testing.T) {
 	gone := w.User(alice, "erik@acme.example", access.Technician)
 	alice.Must(200, "PATCH", "/v1/users/"+gone.ID, map[string]any{"active": false})
 	alice.Must(200, "POST", "/v1/users/"+bob.ID+"/mfa-reset", nil)
+	_, token, _ := strings.Cut(w.Invite(alice, "fritz@acme.example", access.Technician).Link, "token=")
+	w.Must(200, localtest.Request{Method: "POST", Path: "/v1/invitations/accept", Body: map[string]any{"token": token, "password": localtest.Password}})
 	a := evidenceOf(t, alice, "")
-	if got := a.emails(); !slices.Equal(got, []string{"alice@acme.example", "bob@acme.example", "carol@acme.example"}) {
+	if got := a.emails(); !slices.Equal(got, []string{"alice@acme.example", "bob@acme.example", "carol@acme.example", "fritz@acme.example"}) {
 		t.Errorf("people: %v", got)
 	}
-	if a.MFA.Privileged != 2 || a.MFA.Percent != 50 || !strings.Contains(a.MFA.WhyNot, "1 without a second factor since it was reset") {
+	if a.MFA.Privileged != 3 || a.MFA.Percent != 33 || !strings.Contains(a.MFA.WhyNot, "2 without a second factor, which was reset or has never been enrolled") {
 		t.Errorf("the share: %s", a.Body)
 	}
 }

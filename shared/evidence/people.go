@@ -54,7 +54,7 @@ func (s Share) WhyNot() string {
 	if s.WithMFA == s.Privileged {
 		return ""
 	}
-	return fmt.Sprintf("%d without a second factor since it was reset: they can't sign in before they have enrolled a new one", s.Privileged-s.WithMFA)
+	return fmt.Sprintf("%d without a second factor, which was reset or has never been enrolled: they can't sign in before they have enrolled one", s.Privileged-s.WithMFA)
 }
 
 // Percent is the share, rounded down; 100 where nobody is privileged.

@@ -36,11 +36,11 @@ func (r *Registry) Create(ctx context.Context, caller access.Caller, once idempo
 		if err := r.mayProvision(caller, access.EveryPhoneSystem); err != nil {
 			return Created{}, err
 		}
+		if caller.Program != "" && p.Policy != DefaultPolicy() { // whether a person might set it or not
+			return Created{}, ErrProgramEdit
+		}
 		if err := p.normalise(); err != nil {
 			return Created{}, err
-		}
-		if caller.Program != "" && p.Policy != DefaultPolicy() {
-			return Created{}, ErrProgramEdit
 		}
 		created, writes, err := r.make(caller, p)
 		if err != nil {
@@ -162,11 +162,14 @@ type Closing func(PhoneSystem, audit.Action) ([]table.Write, error)
 // it was not made for.
 func (r *Registry) Update(ctx context.Context, caller access.Caller, id string, change Change, closing Closing) (PhoneSystem, error) {
 	return r.edit(ctx, caller, id, r.mayProvision, func(old PhoneSystem) (edited, error) {
+		if caller.Program != "" && change.Policy != nil && change.Policy(old.Policy) != old.Policy { // likewise
+			return edited{}, ErrProgramEdit
+		}
 		next, err := change.apply(old)
 		if err != nil {
 			return edited{}, err
 		}
-		if caller.Program != "" && (next.Host != old.Host || next.Profile != old.Profile || next.Policy != old.Policy) {
+		if caller.Program != "" && (next.Host != old.Host || next.Profile != old.Profile) {
 			return edited{}, ErrProgramEdit
 		}
 		e := edited{next: next, entry: audit.By(caller, audit.PhoneSystemChanged, id).On(id)}

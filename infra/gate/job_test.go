@@ -212,6 +212,25 @@ func TestNoWebSocketOnRestrictedPaths(t *testing.T) {
 	})
 }
 
+// A web socket over HTTP/2 or HTTP/3 is asked for by CONNECT (RFC 8441, RFC 9220),
+// and Caddy makes an upgrade of it behind everything that looks for one: on a
+// restricted path it would outlive the window. So no CONNECT is handed on, to
+// whoever has a window open neither.
+func TestAttack26NoConnectIsHandedOn(t *testing.T) {
+	each(t, setting{}, func(s *scene) {
+		cookie, _ := s.pass(s.alice)
+		for _, path := range []string{"/xapi/v1/live", "/webclient/", "/ws/webclient"} {
+			a := s.raw("CONNECT "+path+" HTTP/1.1", "Host: "+s.gate.Host, "Cookie: "+cookie)
+			if a.status < 400 || a.status >= 500 {
+				s.t.Errorf("%s: %d %s", path, a.status, a.body)
+			}
+		}
+		if seen := s.pbx.seen(); len(seen) > 0 {
+			s.t.Errorf("%s %s reached the phone system", seen[0].Method, seen[0].RequestURI)
+		}
+	})
+}
+
 // Of upgrades only web sockets are handed on: whoever talked the phone system into
 // HTTP/2 on a connection would ask there without the gate.
 func TestNoOtherUpgradeIsHandedOn(t *testing.T) {

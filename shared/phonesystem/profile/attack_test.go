@@ -83,10 +83,11 @@ func TestAttack26OtherMethods(t *testing.T) {
 			t.Errorf("%q /xapi/: %v", method, v)
 		}
 	}
-	for _, method := range []string{"TRACE", "CONNECT"} {
-		if v := m.Judge(method, "/webclient/"); v.Class != Restricted || v.Rule != "method "+method {
-			t.Errorf("%s /webclient/: %v", method, v)
-		}
+	if v := m.Judge("TRACE", "/webclient/"); v.Class != Restricted || v.Rule != "method TRACE" {
+		t.Errorf("TRACE /webclient/: %v", v)
+	}
+	if v := m.Judge("CONNECT", "/webclient/"); v.Class != Ambiguous || v.Rule != string(doubtTunnel) || v.Path != "" {
+		t.Errorf("CONNECT /webclient/: %v", v)
 	}
 }
 

@@ -158,7 +158,7 @@ func (m *Matcher) Judge(method, rawPath string) Verdict {
 	}
 	switch method {
 	case "CONNECT":
-		return Verdict{Restricted, "method CONNECT", path}
+		return Verdict{Class: Ambiguous, Rule: string(doubtTunnel)}
 	case "TRACE":
 		return Verdict{Restricted, "method TRACE", path}
 	}

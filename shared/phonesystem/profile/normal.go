@@ -13,6 +13,7 @@ type doubt string
 
 const (
 	doubtMethod   doubt = "ambiguous: malformed method"
+	doubtTunnel   doubt = "ambiguous: method CONNECT" // what goes through it is nobody's to judge
 	doubtLength   doubt = "ambiguous: path over 4096 bytes"
 	doubtStart    doubt = "ambiguous: path does not begin with a slash"
 	doubtSpace    doubt = "ambiguous: space in the path"

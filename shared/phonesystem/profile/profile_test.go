@@ -143,7 +143,7 @@ func TestProfile3CXv20Methods(t *testing.T) {
 	checkAll(t, "3cx-v20", []row{
 		{"TRACE /", Restricted, "method TRACE"},
 		{"TRACE /webclient/", Restricted, "method TRACE"},
-		{"CONNECT /webclient/", Restricted, "method CONNECT"},
+		{"CONNECT /webclient/", Ambiguous, "ambiguous: method CONNECT"},
 		{"TRACE //", Ambiguous, string(doubtEmpty)},
 	})
 }

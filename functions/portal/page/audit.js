@@ -133,12 +133,15 @@ class Audit {
   }
 }
 
-const detailName = name => has('detail.' + name) ? t('detail.' + name) : name;
+function detailName(name) {
+  if (name.startsWith('old_')) return t('detail.before', {what: detailName(name.slice(4))});
+  return has('detail.' + name) ? t('detail.' + name) : name;
+}
 
 /** Times are shown as times, what has a name by it; everything else as it was recorded. */
 function shown(name, value) {
   if (/^\d{4}-\d\d-\d\dT[\d:]+Z$/.test(value)) return when(value);
-  const key = {cause: 'audit.', method: 'factor.name.', profile: 'profile.', old_profile: 'profile.'}[name] + value;
+  const key = {cause: 'audit.', method: 'factor.name.', profile: 'profile.'}[name.replace('old_', '')] + value;
   return has(key) ? t(key) : value;
 }
 

@@ -1,7 +1,11 @@
-// Proving a second factor, whichever the person has at hand.
+// Proving a second factor, whichever the person has at hand: when signing in, and
+// once more in place, where what was asked for is then done as it was typed.
+import {call} from './api.js';
+import {dialog} from './dialog.js';
 import {fill, h, icon} from './dom.js';
 import {codeField, field, form, submit} from './form.js';
 import {able, prove} from './passkey.js';
+import {me} from './session.js';
 import {t} from './say.js';
 
 /** The factors worth asking for, the strongest first. */
@@ -46,4 +50,26 @@ function byCode(method, {send, text, account}) {
 function codeOf(method) {
   if (method === 'totp') return codeField(t('factor.totp'));
   return field('code', t('factor.recovery_code'), {autocomplete: 'off', autocapitalize: 'none', spellcheck: 'false', class: 'mono', secret: true, hint: t('factor.recovery_hint')});
+}
+
+let waiting = null;
+
+/** Asks for a second factor; answers whether one was given. Asked twice at once, it asks once. */
+export function stepUp() {
+  waiting ??= new Promise(resolve => ask(resolve)).finally(() => { waiting = null; });
+  return waiting;
+}
+
+function ask(resolve) {
+  let proved = false;
+  const d = dialog(t('stepup.title'), {closed: () => resolve(proved)});
+  askFactor(d.body, {
+    methods: [...me.user.mfa.methods, 'recovery_code'], text: t('stepup.submit'), title: h('p', t('stepup.why')),
+    options: () => ['/v1/session/step-up/options', {quiet: true}],
+    send: async proof => {
+      Object.assign(me.session, await call('POST', '/v1/session/step-up', {body: proof, quiet: true}));
+      proved = true;
+      d.close();
+    },
+  });
 }

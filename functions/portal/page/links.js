@@ -2,12 +2,36 @@
 // merely opened, as the scanners of mail do.
 import {call} from './api.js';
 import {fill, h, icon} from './dom.js';
+import {steps} from './enrol.js';
 import {button, field, form, submit} from './form.js';
 import {t} from './say.js';
-import {typedEmail} from './signin.js';
+import {goOn, typedEmail} from './signin.js';
 
-const goOn = () => h('div.acts', h('a.act.wide', {href: '#'}, t('signin.to')));
+const next = () => h('div.acts', h('a.act.wide', {href: '#'}, t('signin.to')));
 const toSignIn = () => h('p.mid', h('a.link', {href: '#'}, t('signin.to')));
+
+/** The view at #accept; done gets the signed-in answer. */
+export function accept({secret, done}) {
+  if (!secret) return {title: t('accept.title'), node: h('section.card.narrow', h('h1', {tabindex: '-1'}, t('accept.title')), h('p', t('accept.lost')), toSignIn())};
+  const node = h('section.card.narrow');
+  fill(node, accepting(node, secret, done));
+  return {title: t('accept.title'), node};
+}
+
+function accepting(place, secret, done) {
+  const send = async ({name, password}) => {
+    const pending = await call('POST', '/v1/invitations/accept', {open: true, body: {token: secret, name: name.trim(), password, delivery: 'cookie'}});
+    goOn(place, pending, {email: '', done, restart: () => { location.hash = '#late'; }});
+  };
+  return [
+    steps(1), h('h1', {tabindex: '-1'}, t('accept.title')), h('p.quiet.lead', t('accept.lead')),
+    form({send, name: 'accept', own: {gone: t('accept.gone'), conflict: t('accept.conflict')}, children: [
+      field('name', t('accept.name'), {optional: true, autocomplete: 'name', maxlength: 200}),
+      field('password', t('accept.password'), {type: 'password', autocomplete: 'new-password', minlength: 12, hint: t('password.hint')}),
+      h('div.acts', submit(t('form.go_on'), '.wide')),
+    ]}),
+  ];
+}
 
 /** Asks for the address; the answer is the same whether somebody signs in with it or not. */
 export function ask() {
@@ -39,7 +63,7 @@ export function choose({secret}) {
     own: {gone: t('reset.gone')},
     send: async ({new_password}) => {
       await call('POST', '/v1/password/reset', {open: true, body: {token: secret, new_password}});
-      fill(node, h('h1', {tabindex: '-1'}, t('reset.done')), h('p', {role: 'status'}, t('reset.done_how')), goOn());
+      fill(node, h('h1', {tabindex: '-1'}, t('reset.done')), h('p', {role: 'status'}, t('reset.done_how')), next());
       node.querySelector('h1').focus();
     },
     children: [
@@ -65,7 +89,7 @@ function once(name, secret, path) {
     own: {gone: t(name + 'gone')},
     send: async () => {
       await call('POST', path, {open: true, body: {token: secret}});
-      fill(node, h('h1', {tabindex: '-1'}, t(name + 'done')), h('p', {role: 'status'}, t(name + 'next')), goOn());
+      fill(node, h('h1', {tabindex: '-1'}, t(name + 'done')), h('p', {role: 'status'}, t(name + 'next')), next());
       node.querySelector('h1').focus();
     },
     children: [h('div.acts', submit(t(name + 'do'), '.wide'))],

@@ -4,13 +4,12 @@ import {call, listen} from './api.js';
 import {dialog, toast} from './dialog.js';
 import {fill, h, icon, say} from './dom.js';
 import {explain} from './errors.js';
+import {stepUp} from './factor.js';
 import {button} from './form.js';
 import {begin, choose, language, languages, t} from './say.js';
 import {elsewhere, idleEnd, may, me, nobody, over, touch, whoami} from './session.js';
 import {retext, signIn} from './signin.js';
-import {stepUp} from './stepup.js';
 import {clock, left, now, ticking} from './time.js';
-import * as accept from './accept.js';
 import * as home from './home.js';
 
 /** The views of the signed in, by the first part of the address's fragment. */
@@ -27,7 +26,7 @@ const views = {
 
 /** The views for everybody, signed in or not: most are opened by a mailed link. */
 const open = {
-  accept: () => accept.view,
+  accept: async () => (await import('./links.js')).accept,
   forgot: async () => (await import('./links.js')).ask,
   reset: async () => (await import('./links.js')).choose,
   unsuspend: async () => (await import('./links.js')).unsuspend,

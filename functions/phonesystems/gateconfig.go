@@ -12,7 +12,7 @@ import (
 func (f Function) gateConfigRoute() {
 	web.Register(f.API, web.Route{
 		Method: http.MethodGet, Path: path + "/{id}/gate-config", ID: "get-gate-config", Tag: "Phone systems",
-		Summary: "The gate's configuration, to be installed as it is", Errors: []int{403, 404, 422},
+		Summary: "The gate's configuration, to be installed as it is", Errors: []int{403, 404, 422}, Programs: true,
 	}, f.gateConfig)
 }
 

@@ -126,7 +126,7 @@ func contract() map[string]string {
 		"GET /v1/phone-systems": "session apiKey", "POST /v1/phone-systems": "session apiKey",
 		"GET /v1/phone-systems/{id}": "session apiKey", "PATCH /v1/phone-systems/{id}": "session apiKey", "DELETE /v1/phone-systems/{id}": "session",
 		"POST /v1/phone-systems/{id}/gate-key": "session", "POST /v1/phone-systems/{id}/unlocks": "session", "POST /v1/phone-systems/{id}/lock": "session",
-		"POST /v1/phone-systems/import": "session", "POST /v1/phone-systems/{id}/affected": "session", "POST /v1/phone-systems/{id}/classify": "session", "POST /v1/phone-systems/{id}/rehearse": "session", "GET /v1/phone-systems/{id}/gate-config": "session",
+		"POST /v1/phone-systems/import": "session", "POST /v1/phone-systems/{id}/affected": "session", "POST /v1/phone-systems/{id}/classify": "session", "POST /v1/phone-systems/{id}/rehearse": "session", "GET /v1/phone-systems/{id}/gate-config": "session apiKey",
 		"GET /v1/unlocks": "session apiKey", "GET /v1/unlocks/{id}": "session apiKey", "DELETE /v1/unlocks/{id}": "session",
 		"POST /v1/unlocks/{id}/extend": "session", "POST /v1/unlocks/{id}/pass": "session",
 		"GET /v1/gate/decision": "gateKey", "GET /v1/gate/pass": "gateKey", "POST /v1/gate/pass": "gateKey", "GET /v1/gate/notice": "gateKey",

@@ -22,6 +22,7 @@ import (
 	"fmt"
 	"io"
 	"runtime"
+	"sync"
 
 	"golang.org/x/crypto/argon2"
 	"golang.org/x/sync/semaphore"
@@ -41,8 +42,8 @@ var (
 // Bounds of the defaults of Options.
 const (
 	// budget is what all hashes at once may take, in KiB: 4 with DefaultParams.
-	// As much again is garbage before it is collected, and all of it fits into a
-	// function of 256 MB.
+	// As much again may be garbage before it is collected, and all of it fits into
+	// a function of 256 MB.
 	budget = 80 << 10
 	// waiting is what one processor hashes in about 4 seconds.
 	waiting = 128
@@ -74,6 +75,9 @@ type Hasher struct {
 	places chan struct{}
 	memory *semaphore.Weighted // KiB
 	whole  int64               // of memory
+
+	collecting sync.Mutex
+	taken      int64 // KiB, since the last collection
 }
 
 // New builds a Hasher, or answers ErrOptions.
@@ -183,6 +187,19 @@ func (h *Hasher) run(ctx context.Context, text string, p Params, salt []byte, ta
 		return nil, fmt.Errorf("%w: %w", ErrBusy, err)
 	}
 	defer h.memory.Release(weight)
+	h.collect(weight)
 	h.ran()
 	return argon2.IDKey([]byte(text), salt, p.Time, p.Memory, p.Threads, tag), nil
+}
+
+// collect sees that what earlier hashes left is gone before more of it than the
+// budget has come together: a collector that has to share a busy machine would let
+// it grow for as long as it takes to finish.
+func (h *Hasher) collect(weight int64) {
+	h.collecting.Lock()
+	defer h.collecting.Unlock()
+	if h.taken += weight; h.taken > budget {
+		runtime.GC()
+		h.taken = weight
+	}
 }

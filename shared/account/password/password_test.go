@@ -304,7 +304,7 @@ func TestWaitingEnds(t *testing.T) {
 }
 
 // What the defaults allow at once, garbage included, leaves a quarter of a function
-// of 256 MB to all else.
+// of 256 MB to all else, for as long as the flood goes on.
 func TestFloodFitsTheMemory(t *testing.T) {
 	runtime.GC()
 	debug.FreeOSMemory()
@@ -312,7 +312,7 @@ func TestFloodFitsTheMemory(t *testing.T) {
 	runtime.ReadMemStats(&before)
 	h := newHasher(t, Options{Parallel: 4})
 	var done sync.WaitGroup
-	for range 12 {
+	for range 24 {
 		done.Go(func() {
 			p, err := h.Enter()
 			if err != nil {

@@ -63,21 +63,31 @@ func (p *page) labelled(kinds, name string) chromedp.CSS {
 }
 
 // on does something to what has a name. A list that comes anew meanwhile takes
-// the hand's mark along: then it is looked for once more.
+// the hand's mark along: then it is looked for once more, soon where nothing was
+// done yet.
 func (p *page) on(kinds, name string, act func(chromedp.CSS) chromedp.Action[chromedp.Void]) {
 	p.t.Helper()
 	for start := time.Now(); ; {
 		found := p.labelled(kinds, name)
-		ctx, cancel := context.WithTimeout(p.ctx, stepPatience/4)
-		err := chromedp.Do(ctx, act(found))
-		cancel()
+		err := p.try(5*time.Second, chromedp.WaitVisible(found))
+		reached := err == nil
+		if reached {
+			err = p.try(stepPatience/4, act(found))
+		}
 		switch {
 		case err == nil:
 			return
-		case time.Since(start) > stepPatience || evaluate[bool](p, "document.querySelector('[data-hand]') !== null"):
+		case time.Since(start) > stepPatience || reached && evaluate[bool](p, "document.querySelector('[data-hand]') !== null"):
 			p.fail(fmt.Errorf("%q: %w", name, err))
 		}
 	}
+}
+
+// try runs an action that may not come to its end.
+func (p *page) try(within time.Duration, action chromedp.Action[chromedp.Void]) error {
+	ctx, cancel := context.WithTimeout(p.ctx, within)
+	defer cancel()
+	return chromedp.Do(ctx, action)
 }
 
 // press clicks the button or link of a name.

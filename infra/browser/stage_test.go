@@ -38,10 +38,11 @@ type stage struct {
 }
 
 const (
-	pbxHost      = "pbx.acme.example"
-	pbxUser      = "admin"
-	pbxPassword  = "console-password"
-	stepPatience = 20 * time.Second
+	pbxHost     = "pbx.acme.example"
+	pbxUser     = "admin"
+	pbxPassword = "console-password"
+	// stepPatience is only to end a test at all: a machine may be busy.
+	stepPatience = 2 * time.Minute
 )
 
 func newStage(t *testing.T) *stage {
@@ -138,7 +139,7 @@ func chromium(t *testing.T) string {
 func (s *stage) launch(portal, gate net.Addr) context.Context {
 	s.t.Helper()
 	rules := fmt.Sprintf("MAP portal.example:443 %s, MAP %s:443 %s, MAP * ~NOTFOUND, EXCLUDE localhost", portal, pbxHost, gate)
-	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(chromium(s.t)), chromedp.NoSandbox,
+	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(chromium(s.t)), chromedp.NoSandbox, chromedp.WSURLReadTimeout(stepPatience),
 		chromedp.Flag("host-resolver-rules", rules), chromedp.Flag("ignore-certificate-errors", true),
 		chromedp.Flag("accept-lang", "en-GB"), chromedp.Flag("hide-scrollbars", true))
 	allocated, end := chromedp.NewExecAllocator(context.Background(), options...)

@@ -2,6 +2,7 @@ package browser
 
 import (
 	"fmt"
+	"net/http"
 	"strconv"
 	"testing"
 
@@ -125,6 +126,39 @@ func (p *page) unlockByKeyboard() {
 	p.enterOn("Extend", "Extended")
 	p.keys(kb.Escape)
 	p.enterOn("Lock again PBX "+pbxHost, "your window is closed")
+	p.until(`!document.querySelector(".windows").checkVisibility()`)
+	p.focusIn("h1") // the button that was pressed is gone
+}
+
+// Where a press brings more of a list, the reader goes on there; where nothing
+// comes, it is said.
+func TestMoreGoesOnWhereItWasPressed(t *testing.T) {
+	s := newStage(t)
+	alice := s.Administrator("acme", "alice@acme.example")
+	for i := range 51 {
+		alice.PhoneSystem(fmt.Sprintf("pbx-%02d.acme.example", i), nil)
+		s.Invite(alice, fmt.Sprintf("user-%02d@acme.example", i))
+	}
+	p := s.tab()
+	p.signIn(alice)
+	for _, list := range []struct{ name, more, row string }{{"Phone systems", "Show more", ".list > li"}, {"Users", "Show more", ".list > li"}, {"Audit", "Show older ones", "tbody tr"}} {
+		p.press(list.name)
+		rows := `document.querySelectorAll("main ` + list.row + `")`
+		p.until(rows + `.length === 50`)
+		s.meet(func(w http.ResponseWriter, r *http.Request) bool {
+			if r.URL.Path != "/v1/session" {
+				cut(w)
+			}
+			return false
+		})
+		p.press(list.more)
+		p.see("No answer came.")
+		s.meet(nil)
+		p.press("Close")
+		p.press(list.more)
+		p.until(rows + `[50]?.contains(document.activeElement)`)
+	}
+	p.quiet()
 }
 
 // A telephone can't scan its own screen: there the key stands beside the picture.

@@ -1,7 +1,7 @@
 // The record of what was done, searched and read.
 import {all, call, withQuery} from './api.js';
-import {readdress} from './dialog.js';
-import {fill, h, icon, row, table} from './dom.js';
+import {readdress, toast} from './dialog.js';
+import {append, fill, h, icon, row, table} from './dom.js';
 import {explain} from './errors.js';
 import {button, field} from './form.js';
 import {may} from './session.js';
@@ -87,10 +87,10 @@ class Audit {
     if (!cursor) fill(this.rows);
     for (const {actor, details} of items) if (details.actor_email) this.people.set(actor, details.actor_email);
     this.about();
-    this.rows.append(...items.map(entry => this.row(entry)));
+    append(this.rows, items.map(entry => this.row(entry)), cursor);
     this.table.hidden = this.rows.children.length === 0;
     fill(this.below, this.table.hidden && !next ? h('div.empty', icon('search'), h('h2', t('audit.none')), h('p.quiet', t('audit.none_how')))
-      : next && h('div.acts', button(t('audit.more'), () => this.load(next))));
+      : next && h('div.acts', button(t('audit.more'), () => this.load(next).catch(problem => toast(explain(problem))))));
   }
 
   /** Says whose entries are shown, if only somebody's are. */

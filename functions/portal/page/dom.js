@@ -86,9 +86,19 @@ export function icon(name) {
   return svg;
 }
 
-/** Brings a list's elements up to date by their ids: what stays is not made anew, so that nobody loses the place. */
+/** Appends to a list; what a press on “more” has brought gets the cursor, since that button may be gone. */
+export function append(list, nodes, pressed) {
+  list.append(...nodes);
+  if (pressed) nodes[0]?.querySelector('a, button, summary')?.focus();
+}
+
+/**
+ * Brings a list's elements up to date by their ids: what stays is not made anew,
+ * so that nobody loses the place; where what goes has the cursor, the page gets it.
+ */
 export function keep(list, made, items, make, update) {
   const ids = new Set(items.map(item => item.id));
+  const within = list.contains(document.activeElement);
   for (const [id, one] of made) {
     if (ids.has(id)) continue;
     one.node.remove();
@@ -100,6 +110,7 @@ export function keep(list, made, items, make, update) {
     update(one, item);
     if (list.children[i] !== one.node) list.insertBefore(one.node, list.children[i] ?? null);
   });
+  if (within && !list.contains(document.activeElement)) document.querySelector('main h1')?.focus({preventScroll: true});
 }
 
 /** Replaces an element's content if what it is made of has changed; the cursor stays on what says the same. */

@@ -1,8 +1,9 @@
 // The first page: which phone systems are locked, whose windows are open, and
 // one button to unlock. It keeps itself up to date.
 import {all, call, withQuery} from './api.js';
-import {readdress, tell} from './dialog.js';
+import {readdress, tell, toast} from './dialog.js';
 import {fill, h, icon, keep, remake, say} from './dom.js';
+import {explain} from './errors.js';
 import {button} from './form.js';
 import {may, me, here, whileHere} from './session.js';
 import {t} from './say.js';
@@ -121,8 +122,9 @@ class Home {
     const nothing = (text, more) => h('div.empty', icon('phone'), h('h2', text), more);
     if (this.systems.length > 0) {
       fill(this.rest, this.more && h('div.acts', button(t('home.more'), () => {
+        const next = this.systems.length;
         this.wanted += pageSize;
-        this.load().catch(() => {});
+        this.load().then(() => this.list.children[next]?.querySelector('a').focus(), problem => toast(explain(problem)));
       })));
     } else if (this.query) {
       fill(this.rest, nothing(t('home.none_found', {q: this.query}), h('p.quiet', t('home.none_found_how'))));

@@ -1,7 +1,7 @@
 // The people of an organisation: who may sign in, and inviting more.
 import {call, keyed, withQuery} from './api.js';
 import {dialog, readdress, toast} from './dialog.js';
-import {fill, h, icon} from './dom.js';
+import {append, fill, h, icon} from './dom.js';
 import {forget} from './drafts.js';
 import {explain} from './errors.js';
 import {button, field, form, values} from './form.js';
@@ -75,7 +75,7 @@ class Users {
       if (asked !== this.query) return;
     }
     if (!cursor) fill(this.list);
-    this.list.append(...page.items.map(user => this.row(user)));
+    append(this.list, page.items.map(user => this.row(user)), cursor);
     this.list.hidden = this.list.children.length === 0;
     this.below(page.next);
   }

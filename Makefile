@@ -55,7 +55,7 @@ engines: .tools/dynamodb/fetched .tools/proxies/fetched .tools/axe/fetched brows
 browser:
 	@for name in "$$CHROMIUM" chromium chromium-browser google-chrome; do command -v "$$name" >/dev/null 2>&1 && exit 0; done; \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-		apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends chromium >/dev/null; \
+		apt-get -qq -o Acquire::Retries=5 update && DEBIAN_FRONTEND=noninteractive apt-get -qq -o Acquire::Retries=5 install -y --no-install-recommends chromium >/dev/null; \
 	else \
 		echo "the tests of the portal drive Chromium: install it (Debian: apt-get install chromium), or name it in CHROMIUM"; exit 1; \
 	fi
@@ -74,13 +74,13 @@ vet:
 tests:
 	@cc=$$($(GO) env CC); \
 	if [ "$$($(GO) env CGO_ENABLED)" = 1 ] && command -v $${cc%% *} >/dev/null; then \
-		echo "$(GO) test -race -timeout 20m ./..."; $(GO) test -race -timeout 20m ./...; \
+		echo "$(GO) test -race -timeout 60m ./..."; $(GO) test -race -timeout 60m ./...; \
 	else \
 		echo "=================================================================="; \
 		echo "WITHOUT THE RACE DETECTOR: it needs cgo and a C compiler ('$$cc')."; \
 		echo "A change counts only when the tests have passed with it."; \
 		echo "=================================================================="; \
-		CGO_ENABLED=0 $(GO) test -timeout 20m ./...; \
+		CGO_ENABLED=0 $(GO) test -timeout 60m ./...; \
 	fi
 
 fuzz: ## run every fuzzer for FUZZTIME (60s) each
@@ -139,7 +139,7 @@ verify-deploy: .aws-sam/transformed.json ## check the template with SAM and cfn-
 # Lambda, on DynamoDB Local: the scenarios, and what each asked of AWS.
 rehearse: engines .aws-sam/transformed.json ## run the built functions through the scenarios and hold them to their permissions
 	$(GO) vet -tags rehearsal ./infra/rehearsal
-	$(GO) test -count=1 -tags rehearsal -timeout 15m ./infra/rehearsal
+	$(GO) test -count=1 -tags rehearsal -timeout 45m ./infra/rehearsal
 
 .aws-sam/transformed.json: template.yaml infra/deploy/transform.py $(DEPLOY)/installed
 	@mkdir -p $(@D)

@@ -18,7 +18,7 @@ mkdir -p apt/lists/partial apt/cache/archives/partial packages root
 apt() {
 	command=$1; shift
 	"$command" -q -o Dir::State="$PWD/apt" -o Dir::State::Lists="$PWD/apt/lists" -o Dir::State::status=/var/lib/dpkg/status \
-		-o Dir::Cache="$PWD/apt/cache" -o APT::Sandbox::User="$(id -un)" -o Debug::NoLocking=1 "$@"
+		-o Dir::Cache="$PWD/apt/cache" -o APT::Sandbox::User="$(id -un)" -o Debug::NoLocking=1 -o Acquire::Retries=5 "$@"
 }
 apt apt-get update >/dev/null
 missing=$(apt apt-get install --no-install-recommends --print-uris -y nginx apache2-bin | sed -n "s/^'[^']*' \([^_]*\)_.*/\1/p")

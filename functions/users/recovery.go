@@ -47,18 +47,24 @@ func viewRecovery(r recovery.Recovery, err error) (*recoveryView, error) {
 type beginRecoveryInput struct {
 	IDInput
 	Once string `header:"Idempotency-Key" maxLength:"255"`
-	Body struct {
-		AdministratorEmail string `json:"administrator_email" doc:"whose second factor is to be replaced; whether there is such an administrator is not told"`
-	}
+	Body *beginRecoveryBody
+}
+
+type beginRecoveryBody struct {
+	AdministratorEmail string `json:"administrator_email,omitempty" doc:"whose second factor is to be replaced; left out: the first administrator's, as named when the partner was made. Whether there is such an administrator is not told"`
 }
 
 func (f Function) beginRecovery(ctx context.Context, in *beginRecoveryInput) (*recoveryView, error) {
 	caller := web.Identity(ctx).Caller
-	once, err := idempotency.For(caller.UserID, in.Once, "POST "+partnersPath+"/"+in.ID+"/recovery", in.Body)
+	var body beginRecoveryBody // nothing in it must be said
+	if in.Body != nil {
+		body = *in.Body
+	}
+	once, err := idempotency.For(caller.UserID, in.Once, "POST "+partnersPath+"/"+in.ID+"/recovery", body)
 	if err != nil {
 		return nil, err
 	}
-	return viewRecovery(f.Recovery.Begin(ctx, caller, once, in.ID, in.Body.AdministratorEmail))
+	return viewRecovery(f.Recovery.Begin(ctx, caller, once, in.ID, body.AdministratorEmail))
 }
 
 func (f Function) getRecovery(ctx context.Context, in *IDInput) (*recoveryView, error) {

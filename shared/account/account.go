@@ -104,6 +104,9 @@ type Partner struct {
 	Name           string    `json:"name"`
 	SupportContact string    `json:"support_contact,omitempty"`
 	CreatedAt      time.Time `json:"created_at"`
+	// Administrator is the normalised address that the operator named for the first
+	// one; empty for partners from before it was kept.
+	Administrator string `json:"administrator,omitempty"`
 }
 
 // PartnerKey is where a partner's record stands.

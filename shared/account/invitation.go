@@ -50,14 +50,15 @@ func (d *Directory) CreatePartner(ctx context.Context, caller access.Caller, onc
 		if err := partner.normalise(); err != nil {
 			return made{}, err
 		}
-		if _, err := CheckEmail(administrator); err != nil {
+		address, err := CheckEmail(administrator)
+		if err != nil {
 			return made{}, input.Invalid("body.administrator_email", "%s", err)
 		}
 		id, err := d.Journal.IDs.New()
 		if err != nil {
 			return made{}, err
 		}
-		partner.ID, partner.CreatedAt = id, now
+		partner.ID, partner.CreatedAt, partner.Administrator = id, now, address
 		invited, writes, err := d.invite(ctx, id, Person{Email: administrator, Administrator: true})
 		if err != nil {
 			return made{}, err

@@ -12,6 +12,7 @@
 package recovery
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -92,8 +93,8 @@ type Service struct {
 	RestoredAt time.Time
 }
 
-// Begin begins the recovery of a partner for the administrator with an address.
-// Operators only, with fresh MFA. Whether there is such an administrator is judged at
+// Begin begins the recovery of a partner for the administrator with an address;
+// without one, for whom the operator named when the partner was made. Operators only, with fresh MFA. Whether there is such an administrator is judged at
 // the end and never told. Errors: account.ErrNotFound, access.ErrNotFresh,
 // *input.Error, ErrUnderWay, idempotency.ErrReused.
 func (s *Service) Begin(ctx context.Context, caller access.Caller, once idempotency.Key, partner, address string) (Recovery, error) {
@@ -105,21 +106,27 @@ func (s *Service) Begin(ctx context.Context, caller access.Caller, once idempote
 		if err := caller.Fresh(now); err != nil {
 			return Recovery{}, err
 		}
-		email, err := account.CheckEmail(address)
-		if err != nil {
-			return Recovery{}, input.Invalid("body.administrator_email", "%s", err)
+		email := ""
+		if address != "" {
+			var err error
+			if email, err = account.CheckEmail(address); err != nil {
+				return Recovery{}, input.Invalid(addressField, "%s", err)
+			}
 		}
 		id, err := s.Journal.IDs.New()
 		if err != nil {
 			return Recovery{}, err
 		}
 		r := Recovery{ID: id, PartnerID: partner, Email: email, By: caller.UserID, ByEmail: caller.Email, BegunAt: now, EndsAt: now.Add(Wait)}
-		return r, s.begin(ctx, caller, r, record)
+		err = s.begin(ctx, caller, &r, record)
+		return r, err
 	})
 	return begun, err
 }
 
-func (s *Service) begin(ctx context.Context, caller access.Caller, r Recovery, record func(Recovery) ([]table.Write, error)) error {
+const addressField = "body.administrator_email"
+
+func (s *Service) begin(ctx context.Context, caller access.Caller, r *Recovery, record func(Recovery) ([]table.Write, error)) error {
 	items, err := s.Journal.Table.GetAll(ctx, account.PartnerKey(r.PartnerID), Key(r.PartnerID))
 	switch {
 	case err != nil:
@@ -129,11 +136,18 @@ func (s *Service) begin(ctx context.Context, caller access.Caller, r Recovery, r
 	case items[1].Exists():
 		return ErrUnderWay
 	}
+	partner, err := table.Decode[account.Partner](items[0])
+	if err != nil {
+		return err
+	}
+	if r.Email = cmp.Or(r.Email, partner.Administrator); r.Email == "" {
+		return input.Invalid(addressField, "name the administrator whose second factor is to be replaced")
+	}
 	item, err := r.item(NoticeKind, r.BegunAt)
 	if err != nil {
 		return err
 	}
-	recorded, err := record(r)
+	recorded, err := record(*r)
 	if err != nil {
 		return err
 	}

@@ -234,3 +234,27 @@ func TestOneCodeWhateverCrashes(t *testing.T) {
 		}
 	}
 }
+
+// A partner from before the first administrator's address was kept needs one named.
+func TestAnOlderPartnerNeedsTheAddress(t *testing.T) {
+	s := newScene(t)
+	key := account.PartnerKey(s.alice.PartnerID)
+	item, err := s.Table.Get(t.Context(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := table.Decode[account.Partner](item)
+	if err != nil || p.Administrator != s.alice.Email {
+		t.Fatalf("%v: %q is kept", err, p.Administrator)
+	}
+	p.Administrator = ""
+	older, err := table.Encode(key, item.Kind, p)
+	if err == nil {
+		err = s.Table.Apply(t.Context(), table.Put(older, table.Always()))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.begin(http.StatusUnprocessableEntity, "")
+	s.begin(http.StatusCreated, s.alice.Email)
+}

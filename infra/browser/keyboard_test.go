@@ -144,6 +144,7 @@ func TestMoreGoesOnWhereItWasPressed(t *testing.T) {
 	for _, list := range []struct{ name, more, row string }{{"Phone systems", "Show more", ".list > li"}, {"Users", "Show more", ".list > li"}, {"Audit", "Show older ones", "tbody tr"}} {
 		p.press(list.name)
 		rows := `document.querySelectorAll("main ` + list.row + `")`
+		p.stands(list.name, "0")
 		p.until(rows + `.length === 50`)
 		s.meet(func(w http.ResponseWriter, r *http.Request) bool {
 			if r.URL.Path != "/v1/session" {

@@ -141,8 +141,10 @@ func TestMoreGoesOnWhereItWasPressed(t *testing.T) {
 	}
 	p := s.tab()
 	p.signIn(alice)
-	for _, list := range []struct{ name, more, row string }{{"Phone systems", "Show more", ".list > li"}, {"Users", "Show more", ".list > li"}, {"Audit", "Show older ones", "tbody tr"}} {
-		p.press(list.name)
+	for i, list := range []struct{ name, more, row string }{{"Phone systems", "Show more", ".list > li"}, {"Users", "Show more", ".list > li"}, {"Audit", "Show older ones", "tbody tr"}} {
+		if i > 0 { // the first is there: shown anew, it could meet what is to meet the press
+			p.press(list.name)
+		}
 		rows := `document.querySelectorAll("main ` + list.row + `")`
 		p.stands(list.name, "0")
 		p.until(rows + `.length === 50`)

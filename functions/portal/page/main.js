@@ -74,6 +74,7 @@ function takeSecret() {
 async function go() {
   takeSecret();
   place.link = document.activeElement?.closest('main a')?.hash;
+  if (location.hash) place.y = scrollY; // the last scrolling may not have been told yet; to # the browser scrolls up itself
   const mine = ++turn;
   const {name, id, query} = address();
   if (!open[name] && !me.user) return asked ? showSignIn() : arrive();

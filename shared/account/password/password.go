@@ -194,11 +194,12 @@ func (h *Hasher) run(ctx context.Context, text string, p Params, salt []byte, ta
 
 // collect sees that what earlier hashes left is gone before more of it than the
 // budget has come together: a collector that has to share a busy machine would let
-// it grow for as long as it takes to finish.
+// it grow for as long as it takes to finish. One hash after another needs no more
+// than the collector does by itself: each one's memory has it begin.
 func (h *Hasher) collect(weight int64) {
 	h.collecting.Lock()
 	defer h.collecting.Unlock()
-	if h.taken += weight; h.taken > budget {
+	if h.taken += weight; h.taken > budget && len(h.places) > 1 {
 		runtime.GC()
 		h.taken = weight
 	}

@@ -144,7 +144,8 @@ type reader struct {
 	above int // lines above what it reads
 }
 
-// next is the next line that is not empty, without space around its cells.
+// next is the next line that is not empty, without space around its cells and
+// with line feeds for the line breaks in them.
 // Errors: io.EOF, *input.Error.
 func (r *reader) next() (cells []string, line int, err error) {
 	for {
@@ -159,7 +160,7 @@ func (r *reader) next() (cells []string, line int, err error) {
 		}
 		line, _ = r.FieldPos(0)
 		for i := range cells {
-			cells[i] = strings.TrimSpace(cells[i])
+			cells[i] = strings.TrimSpace(strings.ReplaceAll(strings.ReplaceAll(cells[i], "\r\n", "\n"), "\r", "\n"))
 		}
 		if slices.ContainsFunc(cells, func(cell string) bool { return cell != "" }) {
 			return cells, line + r.above, nil

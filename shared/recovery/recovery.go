@@ -94,9 +94,10 @@ type Service struct {
 }
 
 // Begin begins the recovery of a partner for the administrator with an address;
-// without one, for whom the operator named when the partner was made. Operators only, with fresh MFA. Whether there is such an administrator is judged at
-// the end and never told. Errors: account.ErrNotFound, access.ErrNotFresh,
-// *input.Error, ErrUnderWay, idempotency.ErrReused.
+// without one, for whom the operator named when the partner was made. Operators
+// only, with fresh MFA. Whether there is such an administrator is judged at the end
+// and never told. Errors: account.ErrNotFound, access.ErrNotFresh, *input.Error,
+// ErrUnderWay, idempotency.ErrReused.
 func (s *Service) Begin(ctx context.Context, caller access.Caller, once idempotency.Key, partner, address string) (Recovery, error) {
 	begun, _, err := idempotency.Do(ctx, s.Journal.Table, s.Journal.Second(), once, func(record func(Recovery) ([]table.Write, error)) (Recovery, error) {
 		if !caller.Has(access.ManagePartners) || !token.ValidID(partner) {

@@ -29,6 +29,25 @@ func newEnvironmentAPI(t *testing.T) (*environmentAPI, string) {
 	return l, strings.TrimPrefix(server.URL, "http://")
 }
 
+// run has an extension wait for its first event; end ends the environment, and with
+// it the extension.
+func (l *environmentAPI) run(x *extension) (end func()) {
+	l.t.Helper()
+	id, err := x.register(l.t.Context())
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- x.run(l.t.Context(), id) }()
+	<-l.asked
+	return func() {
+		close(l.invoke)
+		if err := <-ended; !errors.Is(err, errExtension) {
+			l.t.Errorf("ended with %v", err)
+		}
+	}
+}
+
 func (l *environmentAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch r.Method + " " + r.URL.Path {
 	case "POST /2020-01-01/extension/register":
@@ -68,13 +87,7 @@ func TestAfterAnswers(t *testing.T) {
 		done++
 		return errors.New("throttled")
 	}, func() time.Time { mu.Lock(); defer mu.Unlock(); return now }, slog.New(slog.DiscardHandler))
-	id, err := x.register(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	ended := make(chan error, 1)
-	go func() { ended <- x.run(t.Context(), id) }()
-	<-l.asked
+	defer l.run(x)()
 	for i, step := range []struct {
 		passes time.Duration
 		want   int
@@ -97,10 +110,6 @@ func TestAfterAnswers(t *testing.T) {
 		}
 		mu.Unlock()
 	}
-	close(l.invoke)
-	if err := <-ended; !errors.Is(err, errExtension) {
-		t.Errorf("ended with %v", err)
-	}
 }
 
 // What follows an answer ends before the function's time does, whatever hangs:
@@ -114,13 +123,7 @@ func TestAfterEndsBeforeTheFunctionsTime(t *testing.T) {
 		ends <- end
 		return nil
 	}, func() time.Time { now = now.Add(afterEvery); return now }, slog.New(slog.DiscardHandler))
-	id, err := x.register(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	ended := make(chan error, 1)
-	go func() { ended <- x.run(t.Context(), id) }()
-	<-l.asked
+	defer l.run(x)()
 	ask := func(deadline time.Time) time.Time {
 		l.invoke <- deadline
 		x.done()
@@ -133,9 +136,5 @@ func TestAfterEndsBeforeTheFunctionsTime(t *testing.T) {
 	}
 	if got, late := ask(time.Now().Add(time.Hour)), time.Now().Add(afterWithin); got.After(late) {
 		t.Errorf("it may go on until %v, want %v at most", got, late)
-	}
-	close(l.invoke)
-	if err := <-ended; !errors.Is(err, errExtension) {
-		t.Errorf("ended with %v", err)
 	}
 }

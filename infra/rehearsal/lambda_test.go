@@ -45,12 +45,11 @@ type function struct {
 	// until makes the context of what is to be over at a time; nil: as time goes by.
 	until func(context.Context, time.Time) (context.Context, context.CancelFunc)
 
-	following sync.WaitGroup // extensions that go on after answers
-
-	mu   sync.Mutex
-	idle []*instance
-	all  []*instance
-	late error // of extensions that went on for too long
+	mu        sync.Mutex
+	idle      []*instance
+	all       []*instance
+	following []chan struct{} // extensions that go on after answers: each is closed at its end
+	late      error           // of extensions that went on for too long
 }
 
 // invoke has an idle instance answer, or a new one.
@@ -72,7 +71,14 @@ func (f *function) invoke(ctx context.Context, payload []byte) ([]byte, error) {
 	case errors.Is(err, errTimedOut) || errors.Is(err, errEnded):
 		return nil, errors.Join(err, i.stop())
 	case i.hasExtension():
-		f.following.Go(func() { f.follow(i, deadline) })
+		over := make(chan struct{})
+		f.mu.Lock()
+		f.following = append(f.following, over)
+		f.mu.Unlock()
+		go func() {
+			defer close(over)
+			f.follow(i, deadline)
+		}()
 	default:
 		f.free(i)
 	}
@@ -129,9 +135,17 @@ func (f *function) instance(ctx context.Context) (*instance, error) {
 	return i, nil
 }
 
-// settle waits until what follows the answers is done: until then Lambda would
-// not freeze a process.
-func (f *function) settle() { f.following.Wait() }
+// settle waits until what follows the answers so far is done: until then Lambda
+// would not freeze a process.
+func (f *function) settle() {
+	f.mu.Lock()
+	following := f.following
+	f.following = nil
+	f.mu.Unlock()
+	for _, over := range following {
+		<-over
+	}
+}
 
 // stop ends every process. It tells of extensions that went on for too long.
 func (f *function) stop() error {

@@ -233,13 +233,11 @@ func rehearseOutage(t *testing.T, w *world) {
 		t.Fatalf("before: %d", status)
 	}
 	for what, how := range map[string]outage{"refuses": throttled, "is silent": silent} {
-		w.functions["gate"].settle()
 		w.must(w.Advance(2 * time.Minute)) // so that something follows
 		w.cloud.fail(how)
 		if status, decision := decide(); status != 503 || decision != "deny" {
 			t.Errorf("while the table %s: %d %s", what, status, decision)
 		}
-		w.functions["gate"].settle()
 		w.cloud.fail(none)
 		if status, _ := decide(); status != 204 {
 			t.Errorf("after it %s: %d", what, status)

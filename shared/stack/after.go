@@ -12,12 +12,17 @@ import (
 	"time"
 )
 
-// After is what a function does once an answer has gone out, at most once every
-// afterEvery: an answer never waits for it. Its context ends afterWithin later,
-// and afterMargin before the function's own time does: Lambda kills a process
-// that goes on until then, and the next request would wait for a new one. The
-// margin is for a process that has a small share of a processor to end with.
-type After func(context.Context) error
+// After is what a function does once an answer has gone out: an answer never waits
+// for it. Its context ends afterWithin later, and afterMargin before the function's
+// own time does: Lambda kills a process that goes on until then, and the next
+// request would wait for a new one. The margin is for a process that has a small
+// share of a processor to end with.
+type After struct {
+	// Minute follows a process's first answer, and then one every afterEvery at most.
+	Minute func(context.Context) error
+	// Answer follows all others.
+	Answer func(context.Context) error
+}
 
 const (
 	afterEvery  = time.Minute
@@ -73,11 +78,12 @@ func (x *extension) run(ctx context.Context, id string) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		}
-		if x.now().Sub(last) < afterEvery {
-			continue
+		if now := x.now(); now.Sub(last) < afterEvery {
+			x.follow(ctx, deadline, x.after.Answer)
+		} else {
+			last = now
+			x.follow(ctx, deadline, x.after.Minute)
 		}
-		last = x.now()
-		x.follow(ctx, deadline)
 	}
 }
 
@@ -96,12 +102,12 @@ func (x *extension) next(ctx context.Context, id string) (deadline time.Time, er
 	return time.UnixMilli(event.DeadlineMs), nil
 }
 
-func (x *extension) follow(ctx context.Context, deadline time.Time) {
+func (x *extension) follow(ctx context.Context, deadline time.Time, after func(context.Context) error) {
 	ctx, cancel := context.WithTimeout(ctx, afterWithin)
 	defer cancel()
 	ctx, over := context.WithDeadline(ctx, deadline.Add(-afterMargin))
 	defer over()
-	if err := x.after(ctx); err != nil {
+	if err := after(ctx); err != nil {
 		x.log.WarnContext(ctx, "what follows an answer failed", slog.Any("error", err))
 	}
 }

@@ -75,23 +75,26 @@ func (l *environmentAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// What follows an answer is done after it, at most once a minute, and is over
-// before the process is frozen; its failure ends nothing.
+// What follows an answer is done after it, and is over before the process is
+// frozen: once a minute one thing, else the other. Its failure ends nothing.
 func TestAfterAnswers(t *testing.T) {
 	l, api := newEnvironmentAPI(t)
 	var mu sync.Mutex
-	now, done := time.Unix(1000, 0), 0
-	x := newExtension(api, func(context.Context) error {
-		mu.Lock()
-		defer mu.Unlock()
-		done++
-		return errors.New("throttled")
-	}, func() time.Time { mu.Lock(); defer mu.Unlock(); return now }, slog.New(slog.DiscardHandler))
+	now, done := time.Unix(1000, 0), ""
+	does := func(what string) func(context.Context) error {
+		return func(context.Context) error {
+			mu.Lock()
+			defer mu.Unlock()
+			done += what
+			return errors.New("throttled")
+		}
+	}
+	x := newExtension(api, After{Minute: does("M"), Answer: does("A")}, func() time.Time { mu.Lock(); defer mu.Unlock(); return now }, slog.New(slog.DiscardHandler))
 	defer l.run(x)()
 	for i, step := range []struct {
 		passes time.Duration
-		want   int
-	}{{0, 1}, {59 * time.Second, 1}, {time.Second, 2}, {0, 2}, {2 * time.Minute, 3}, {time.Second, 3}} {
+		want   string
+	}{{0, "M"}, {59 * time.Second, "MA"}, {time.Second, "MAM"}, {0, "MAMA"}, {2 * time.Minute, "MAMAM"}, {time.Second, "MAMAMA"}} {
 		mu.Lock()
 		now = now.Add(step.passes)
 		before := done
@@ -106,7 +109,7 @@ func TestAfterAnswers(t *testing.T) {
 		<-l.asked // it may be frozen now
 		mu.Lock()
 		if done != step.want {
-			t.Errorf("step %d: done %d times, want %d", i, done, step.want)
+			t.Errorf("step %d: done %s, want %s", i, done, step.want)
 		}
 		mu.Unlock()
 	}
@@ -118,11 +121,11 @@ func TestAfterEndsBeforeTheFunctionsTime(t *testing.T) {
 	l, api := newEnvironmentAPI(t)
 	now := time.Unix(1000, 0)
 	ends := make(chan time.Time, 1)
-	x := newExtension(api, func(ctx context.Context) error {
+	x := newExtension(api, After{Minute: func(ctx context.Context) error {
 		end, _ := ctx.Deadline()
 		ends <- end
 		return nil
-	}, func() time.Time { now = now.Add(afterEvery); return now }, slog.New(slog.DiscardHandler))
+	}}, func() time.Time { now = now.Add(afterEvery); return now }, slog.New(slog.DiscardHandler))
 	defer l.run(x)()
 	ask := func(deadline time.Time) time.Time {
 		l.invoke <- deadline

@@ -12,6 +12,6 @@ func main() {
 	stack.ServeThen(func(g *ground.Ground, api *web.API) stack.After {
 		keeper := g.Keeper()
 		gate.New(g, api, keeper).Routes()
-		return keeper.Flush
+		return stack.After{Minute: keeper.Flush, Answer: keeper.FlushNews}
 	})
 }

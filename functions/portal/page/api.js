@@ -13,12 +13,12 @@ export class Problem extends Error {
 const usual = 20_000; // milliseconds that an answer may take
 
 /** What happens on the way of requests; main.js sets it. */
-const hooks = {ended: null, stale: null, answered: () => {}};
+const hooks = {who: () => null, ended: null, stale: null, answered: () => {}};
 
 /**
- * Says what happens when the session has ended, when a fresh second factor is
- * needed (both answer whether to repeat the request), and after each answer
- * that a living session gave.
+ * Says who is signed in, what happens when the session has ended, when a fresh
+ * second factor is needed (both answer whether to repeat the request), and after
+ * each answer that a living session gave.
  */
 export function listen(given) {
   Object.assign(hooks, given);
@@ -37,16 +37,21 @@ export function listen(given) {
  */
 export async function call(method, path, options = {}) {
   for (;;) {
+    const who = hooks.who();
     try {
       return await send(method, path, options);
     } catch (problem) {
-      if (options.open || !(await mended(problem, options))) throw problem;
+      if (options.open || !(await mended(problem, options, who))) throw problem;
     }
   }
 }
 
-async function mended(problem, options) {
-  if (problem.status === 401 && !options.quiet && hooks.ended) return options.proves && await living() ? false : hooks.ended();
+/** Whether to repeat a request. A 401 that comes when somebody has signed in or out meanwhile says nothing new. */
+async function mended(problem, options, who) {
+  if (problem.status === 401 && !options.quiet && hooks.ended) {
+    if (who !== hooks.who()) return Boolean(hooks.who());
+    return options.proves && await living() ? false : hooks.ended();
+  }
   if (problem.code === 'mfa_required' && hooks.stale) return hooks.stale();
   return false;
 }

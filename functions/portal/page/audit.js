@@ -1,6 +1,6 @@
 // The record of what was done, searched and read.
 import {all, call, withQuery} from './api.js';
-import {readdress, toast} from './dialog.js';
+import {more, readdress} from './dialog.js';
 import {append, fill, h, icon, row, table} from './dom.js';
 import {explain} from './errors.js';
 import {button, field} from './form.js';
@@ -90,7 +90,7 @@ class Audit {
     append(this.rows, items.map(entry => this.row(entry)), cursor);
     this.table.hidden = this.rows.children.length === 0;
     fill(this.below, this.table.hidden && !next ? h('div.empty', icon('search'), h('h2', t('audit.none')), h('p.quiet', t('audit.none_how')))
-      : next && h('div.acts', button(t('audit.more'), () => this.load(next).catch(problem => toast(explain(problem))))));
+      : next && more(t('audit.more'), () => this.load(next)));
   }
 
   /** Says whose entries are shown, if only somebody's are. */

@@ -138,6 +138,17 @@ export function toast(text) {
   setTimeout(away, 12_000);
 }
 
+/** What stands under a list that has more: a button that gets it, once at a time. */
+export function more(text, get) {
+  let busy = false;
+  return h('div.acts', button(text, async () => {
+    if (busy) return;
+    busy = true;
+    await get().catch(problem => toast(explain(problem)));
+    busy = false;
+  }));
+}
+
 const spoken = h('p.away', {role: 'status'});
 
 /** Tells a screen reader, and nobody else. */

@@ -1,9 +1,8 @@
 // The first page: which phone systems are locked, whose windows are open, and
 // one button to unlock. It keeps itself up to date.
 import {all, call, withQuery} from './api.js';
-import {readdress, tell, toast} from './dialog.js';
+import {more, readdress, tell} from './dialog.js';
 import {fill, h, icon, keep, remake, say} from './dom.js';
-import {explain} from './errors.js';
 import {button} from './form.js';
 import {may, me, here, whileHere} from './session.js';
 import {t} from './say.js';
@@ -66,23 +65,26 @@ class Home {
     }, 200);
   }
 
-  /** Asks for everything shown; what comes late, after another search, is dropped. */
-  async load() {
+  /**
+   * Asks for everything shown, or for so many; what comes late, after another
+   * search or when more is shown, is dropped.
+   */
+  async load(wanted = this.wanted) {
     const query = this.query;
-    const [systems, windows] = await Promise.all([this.page(query), this.opened()]);
-    if (query !== this.query) return;
-    Object.assign(this, systems, {windows, loaded: now()});
+    const [systems, windows] = await Promise.all([this.page(query, wanted), this.opened()]);
+    if (query !== this.query || wanted < this.wanted) return;
+    Object.assign(this, systems, {wanted, windows, loaded: now()});
     this.show();
   }
 
-  async page(q) {
+  async page(q, wanted) {
     const systems = [];
     let cursor = '';
     do {
-      const answer = await call('GET', withQuery('/v1/phone-systems', {q, cursor, limit: Math.min(200, this.wanted - systems.length)}));
+      const answer = await call('GET', withQuery('/v1/phone-systems', {q, cursor, limit: Math.min(200, wanted - systems.length)}));
       systems.push(...answer.items);
       cursor = answer.next;
-    } while (cursor && systems.length < this.wanted);
+    } while (cursor && systems.length < wanted);
     return {systems, more: Boolean(cursor)};
   }
 
@@ -119,13 +121,13 @@ class Home {
     const shape = `${this.systems.length > 0} ${this.more} ${this.query}`;
     if (shape === this.shape) return;
     this.shape = shape;
-    const nothing = (text, more) => h('div.empty', icon('phone'), h('h2', text), more);
+    const nothing = (text, how) => h('div.empty', icon('phone'), h('h2', text), how);
     if (this.systems.length > 0) {
-      fill(this.rest, this.more && h('div.acts', button(t('home.more'), () => {
+      fill(this.rest, this.more && more(t('home.more'), async () => {
         const next = this.systems.length;
-        this.wanted += pageSize;
-        this.load().then(() => this.list.children[next]?.querySelector('a').focus(), problem => toast(explain(problem)));
-      })));
+        await this.load(this.wanted + pageSize);
+        this.list.children[next]?.querySelector('a').focus();
+      }));
     } else if (this.query) {
       fill(this.rest, nothing(t('home.none_found', {q: this.query}), h('p.quiet', t('home.none_found_how'))));
     } else {

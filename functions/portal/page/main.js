@@ -54,6 +54,10 @@ let turn = 0;
 let overlay = null;
 let goOn = null; // takes the overlay away, once somebody has signed in
 let asked = false; // whether it is known who is signed in
+let leaving = false; // whether somebody is signing out
+
+/** Who is signed in and stays so; null where nobody is to be asked to sign in again. */
+const present = () => leaving ? null : me.user;
 
 /** The fragment as name, id and query: #phone-systems/ID?x=y. */
 function address() {
@@ -188,12 +192,13 @@ function staying() {
 
 /** The session has ended: the form over the page, which keeps all that was typed. Answers whether to go on. */
 function ended() {
+  if (!present()) return false;
   overlay ??= new Promise(resolve => {
-    const who = me.user;
+    const before = me.user;
     let back = false;
     const d = dialog(t('end.title'), {firm: true, closed: () => resolve(back)});
     goOn = async answer => {
-      if (!who || answer.user.id !== who.id) return location.reload();
+      if (answer.user.id !== before.id) return location.reload();
       await whoami();
       back = true;
       d.close();
@@ -204,17 +209,20 @@ function ended() {
       nobody(true);
       showSignIn();
     }}, t('end.leave'));
-    fill(d.body, h('p.quiet', t('end.why')), signIn(goOn, {email: who?.email, over: true}), h('p.mid', other));
-    d.body.querySelector(who ? '[name=password]' : '[name=email]').focus();
+    fill(d.body, h('p.quiet', t('end.why')), signIn(goOn, {email: before.email, over: true}), h('p.mid', other));
+    d.body.querySelector('[name=password]').focus();
   }).finally(() => { overlay = null; });
   return overlay;
 }
 
 async function leave() {
+  leaving = true;
   try {
     await call('DELETE', '/v1/session', {quiet: true});
   } catch (problem) {
     if (problem.status !== 401) return toast(explain(problem));
+  } finally {
+    leaving = false;
   }
   nobody(true);
   history.replaceState(null, '', location.pathname);
@@ -232,7 +240,7 @@ async function start() {
   takeSecret();
   retext();
   frame();
-  listen({ended, stale: stepUp, answered: touch});
+  listen({who: present, ended, stale: stepUp, answered: touch});
   elsewhere(follow);
   addEventListener('hashchange', ({newURL}) => newURL === location.href && go()); // else a dialog has kept the page
   history.scrollRestoration = 'manual';

@@ -1,8 +1,7 @@
 // Operators: the partners, and inviting the first administrator of a new one.
 import {call, keyed, withQuery} from './api.js';
-import {dialog, toast} from './dialog.js';
+import {dialog, more, toast} from './dialog.js';
 import {append, fill, h, icon} from './dom.js';
-import {explain} from './errors.js';
 import {button, field, form} from './form.js';
 import {openRecovery} from './recovery.js';
 import {t} from './say.js';
@@ -29,7 +28,7 @@ class Partners {
     append(this.list, items.map(partner => this.row(partner)), cursor);
     this.list.hidden = this.list.children.length === 0;
     fill(this.rest, this.list.hidden ? h('div.empty', icon('person'), h('h2', t('partners.none')), h('p.quiet', t('partners.none_how')))
-      : next && h('div.acts', button(t('home.more'), () => this.load(next).catch(problem => toast(explain(problem))))));
+      : next && more(t('home.more'), () => this.load(next)));
   }
 
   row(partner) {

@@ -1,6 +1,6 @@
 // The people of an organisation: who may sign in, and inviting more.
 import {call, keyed, withQuery} from './api.js';
-import {dialog, readdress, toast} from './dialog.js';
+import {dialog, more, readdress, toast} from './dialog.js';
 import {append, fill, h, icon} from './dom.js';
 import {forget} from './drafts.js';
 import {explain} from './errors.js';
@@ -83,7 +83,7 @@ class Users {
   below(next) {
     const nobody = (title, text) => h('div.empty', icon('person'), h('h2', title), h('p.quiet', text));
     const alone = this.list.children.length < 2 && this.query.size === 0;
-    if (next) fill(this.rest, h('div.acts', button(t('home.more'), () => this.load(next).catch(problem => toast(explain(problem))))));
+    if (next) fill(this.rest, more(t('home.more'), () => this.load(next)));
     else if (this.list.hidden) fill(this.rest, nobody(t('users.none_found'), t('users.none_found_how')));
     else fill(this.rest, alone && nobody(t('users.alone'), t('users.alone_how')));
   }

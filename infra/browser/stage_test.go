@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/chromedp/cdproto/log"
+	cdppage "github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 
@@ -34,6 +35,8 @@ type stage struct {
 	mu      sync.Mutex
 	key     string
 	between func(w http.ResponseWriter, r *http.Request) bool
+	// asked is read while a page is answered, and written while it is to wait.
+	asked   sync.RWMutex
 	browser context.Context
 }
 
@@ -57,7 +60,7 @@ func newStage(t *testing.T) *stage {
 		t.Fatal(err)
 	}
 	s.pbx = pbx
-	portal, gate := httptest.NewTLSServer(s.dated()), httptest.NewTLSServer(pbx)
+	portal, gate := httptest.NewTLSServer(s.dated(http.HandlerFunc(s.portal))), httptest.NewTLSServer(s.dated(pbx))
 	ticking, stop := context.WithCancel(context.Background())
 	go s.tick(ticking)
 	t.Cleanup(func() {
@@ -88,17 +91,59 @@ func (s *stage) guard(key string) {
 	s.key = key
 }
 
-// dated is the portal's API at the world's time, which its answers tell.
-func (s *stage) dated() http.Handler {
+// dated has a server's answers tell the world's time: by it a browser judges when
+// a cookie is over.
+func (s *stage) dated(server http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Date", s.Clock.Now().UTC().Format(http.TimeFormat))
-		s.mu.Lock()
-		between := s.between
-		s.mu.Unlock()
-		if between == nil || !between(w, r) {
-			s.API.ServeHTTP(w, r)
-		}
+		tells := told{w, s.Clock}
+		tells.date()
+		server.ServeHTTP(tells, r)
 	})
+}
+
+// told is an answer that tells the world's time when it begins.
+type told struct {
+	http.ResponseWriter
+	clock *localtest.Clock
+}
+
+func (a told) date() { a.Header().Set("Date", a.clock.Now().UTC().Format(http.TimeFormat)) }
+
+func (a told) WriteHeader(status int) {
+	a.date()
+	a.ResponseWriter.WriteHeader(status)
+}
+
+// Unwrap lets http.ResponseController flush and hijack.
+func (a told) Unwrap() http.ResponseWriter { return a.ResponseWriter }
+
+// portal is the API, behind what a test has put before it.
+func (s *stage) portal(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	between := s.between
+	s.mu.Unlock()
+	if between != nil && between(w, r) {
+		return
+	}
+	if r.Method == http.MethodGet && strings.HasPrefix(r.URL.Path, "/v1/") {
+		s.asked.RLock()
+		defer s.asked.RUnlock()
+	}
+	s.API.ServeHTTP(w, r)
+}
+
+// hold has wait what pages ask by themselves, so that nothing of it comes between
+// two things that a test does: what was asked before has been answered then, and
+// what is asked from then on has been once release returns.
+func (s *stage) hold() (release func()) {
+	s.asked.Lock()
+	release = sync.OnceFunc(func() {
+		s.asked.Unlock()
+		s.asked.Lock()
+		defer s.asked.Unlock()
+	})
+	s.t.Cleanup(release)
+	return release
 }
 
 // meet has something see the portal's requests first, and answer whether it
@@ -173,8 +218,16 @@ func (s *stage) tab() *page {
 	if err := chromedp.Do(ctx); err != nil {
 		s.t.Fatal(err)
 	}
-	p.do(chromedp.EmulateViewport(1280, 900))
+	p.do(chromedp.EmulateViewport(1280, 900), chromedp.Func(lasting))
 	return p
+}
+
+// lasting has a word at the page's edge stay until it is sent away, or another
+// comes: how soon a test looks for it must not matter.
+func lasting(ctx context.Context, _ *chromedp.Target) error {
+	const script = `const later = setTimeout; window.setTimeout = (run, after, ...rest) => after > 10_000 ? 0 : later(run, after, ...rest)`
+	_, err := chromedp.Call(ctx, cdppage.AddScriptToEvaluateOnNewDocument, cdppage.AddScriptToEvaluateOnNewDocumentParams{Source: script})
+	return err
 }
 
 // hear keeps errors, warnings and what the Content-Security-Policy reports. An

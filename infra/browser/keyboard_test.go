@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"sync"
 	"testing"
 
 	"github.com/chromedp/chromedp"
@@ -131,7 +132,7 @@ func (p *page) unlockByKeyboard() {
 }
 
 // Where a press brings more of a list, the reader goes on there; where nothing
-// comes, it is said.
+// comes, it is said; and two presses bring it once.
 func TestMoreGoesOnWhereItWasPressed(t *testing.T) {
 	s := newStage(t)
 	alice := s.Administrator("acme", "alice@acme.example")
@@ -141,7 +142,10 @@ func TestMoreGoesOnWhereItWasPressed(t *testing.T) {
 	}
 	p := s.tab()
 	p.signIn(alice)
-	for i, list := range []struct{ name, more, row string }{{"Phone systems", "Show more", ".list > li"}, {"Users", "Show more", ".list > li"}, {"Audit", "Show older ones", "tbody tr"}} {
+	for i, list := range []struct {
+		name, more, row string
+		then            int
+	}{{"Phone systems", "Show more", ".list > li", 51}, {"Users", "Show more", ".list > li", 52}, {"Audit", "Show older ones", "tbody tr", 100}} {
 		if i > 0 { // the first is there: shown anew, it could meet what is to meet the press
 			p.press(list.name)
 		}
@@ -156,10 +160,24 @@ func TestMoreGoesOnWhereItWasPressed(t *testing.T) {
 		})
 		p.press(list.more)
 		p.see("No answer came.")
-		s.meet(nil)
 		p.press("Close")
+		goOn := make(chan struct{})
+		release := sync.OnceFunc(func() { close(goOn) })
+		t.Cleanup(release)
+		s.meet(func(_ http.ResponseWriter, r *http.Request) bool {
+			if r.URL.Path != "/v1/session" {
+				<-goOn
+			}
+			return false
+		})
 		p.press(list.more)
+		p.press(list.more) // the first is under way
+		release()
 		p.until(rows + `[50]?.contains(document.activeElement)`)
+		s.meet(nil)
+		if n := evaluate[int](p, rows+`.length`); n != list.then {
+			t.Errorf("%s: %d are shown", list.name, n)
+		}
 	}
 	p.quiet()
 }

@@ -218,14 +218,19 @@ func (s *stage) tab() *page {
 	if err := chromedp.Do(ctx); err != nil {
 		s.t.Fatal(err)
 	}
-	p.do(chromedp.EmulateViewport(1280, 900), chromedp.Func(lasting))
+	p.do(chromedp.EmulateViewport(1280, 900), chromedp.Func(unhurried))
 	return p
 }
 
-// lasting has a word at the page's edge stay until it is sent away, or another
-// comes: how soon a test looks for it must not matter.
-func lasting(ctx context.Context, _ *chromedp.Target) error {
-	const script = `const later = setTimeout; window.setTimeout = (run, after, ...rest) => after > 10_000 ? 0 : later(run, after, ...rest)`
+// unhurried has a word at the page's edge stay until it is sent away, or another
+// comes, and an answer be waited for without end: how soon a test looks for the
+// one and gives the other must not matter.
+func unhurried(ctx context.Context, _ *chromedp.Target) error {
+	const script = `{
+		const later = setTimeout;
+		window.setTimeout = (run, after, ...rest) => after > 10_000 ? 0 : later(run, after, ...rest);
+		AbortSignal.timeout = () => new AbortController().signal;
+	}`
 	_, err := chromedp.Call(ctx, cdppage.AddScriptToEvaluateOnNewDocument, cdppage.AddScriptToEvaluateOnNewDocumentParams{Source: script})
 	return err
 }

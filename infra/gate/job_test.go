@@ -271,7 +271,7 @@ func TestAnswersLeadNowhereInside(t *testing.T) {
 }
 
 // Who sends a request slowly is not waited for: nginx gives up on a head, and on
-// the rest of a body, after the times that its file sets, here three seconds each.
+// the rest of a body, after the times that its file sets, here eight seconds each.
 // (Caddy's are its own, for all sites.)
 func TestSlowRequestsAreCutOff(t *testing.T) {
 	hurried := func(config string) string {
@@ -280,7 +280,7 @@ func TestSlowRequestsAreCutOff(t *testing.T) {
 				t.Errorf("the file has no %s", line)
 			}
 			name, _, _ := strings.Cut(line, " ")
-			config = strings.Replace(config, line, name+" 3s;", 1)
+			config = strings.Replace(config, line, name+" 8s;", 1)
 		}
 		return config
 	}

@@ -22,7 +22,6 @@ import (
 // console stays shut and extension users stay at work.
 func TestAttack30PortcullisThatIsNotWell(t *testing.T) {
 	answers := map[string]http.HandlerFunc{
-		"hangs":      func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() },
 		"200":        func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "welcome") },
 		"a bare 204": func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(204) },
 		"204 deny": func(w http.ResponseWriter, _ *http.Request) {
@@ -45,37 +44,59 @@ func TestAttack30PortcullisThatIsNotWell(t *testing.T) {
 	}
 	for _, proxy := range proxytest.Names() {
 		t.Run(proxy, func(t *testing.T) {
-			var now http.HandlerFunc
-			s := newScene(t, proxy, setting{hurried: true, answer: func(portcullis http.Handler) http.Handler {
-				return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-					if now != nil {
-						now(w, r)
-						return
-					}
-					portcullis.ServeHTTP(w, r)
-				})
-			}})
+			now, instead := inPlace()
+			s := newScene(t, proxy, setting{answer: instead})
 			cookie, _ := s.pass(s.alice)
 			for what, answer := range answers {
-				now = answer
-				a := s.do("GET", "/xapi/v1/Users", "", "Cookie: "+cookie)
-				if seen := s.pbx.seen(); len(seen) > 0 {
-					s.t.Errorf("%s: the request reached the phone system", what)
-				}
-				if strings.Contains(a.body, "Administrator") {
-					s.t.Errorf("%s: %d %s", what, a.status, a.body)
-				}
-				if a := s.do("GET", "/webclient/", ""); a.status != 200 {
-					s.t.Errorf("%s: an extension user gets %d", what, a.status)
-				}
-				s.pbx.seen()
+				now.Store(&answer)
+				s.shutWhile(what, cookie)
 			}
-			now = nil
+			now.Store(nil)
 			if a := s.do("GET", "/xapi/v1/SystemStatus", "", "Cookie: "+cookie); a.status != 401 { // the phone system's own
 				s.t.Errorf("back to normal: %d %s", a.status, a.body)
 			}
 		})
 	}
+}
+
+// The same while nothing is answered: nobody waits longer than the proxy does.
+func TestAttack30PortcullisThatHangs(t *testing.T) {
+	for _, proxy := range proxytest.Names() {
+		t.Run(proxy, func(t *testing.T) {
+			now, instead := inPlace()
+			hang := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+			now.Store(&hang)
+			s := newScene(t, proxy, setting{hurried: true, answer: instead})
+			s.shutWhile("it hangs", "a=1")
+		})
+	}
+}
+
+// inPlace answers in Portcullis' place while now has something.
+func inPlace() (now *atomic.Pointer[http.HandlerFunc], instead func(http.Handler) http.Handler) {
+	now = &atomic.Pointer[http.HandlerFunc]{}
+	return now, func(portcullis http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if answer := now.Load(); answer != nil {
+				(*answer)(w, r)
+				return
+			}
+			portcullis.ServeHTTP(w, r)
+		})
+	}
+}
+
+// shutWhile demands that the console is shut and extension users are at work.
+func (s *scene) shutWhile(what, cookie string) {
+	s.t.Helper()
+	a := s.do("GET", "/xapi/v1/Users", "", "Cookie: "+cookie)
+	if seen := s.pbx.seen(); len(seen) > 0 || strings.Contains(a.body, "Administrator") {
+		s.t.Errorf("%s: %d %.200q, the phone system was asked %d times", what, a.status, a.body, len(seen))
+	}
+	if a := s.do("GET", "/webclient/", ""); a.status != 200 {
+		s.t.Errorf("%s: an extension user gets %d", what, a.status)
+	}
+	s.pbx.seen()
 }
 
 // Where the denial is told and the notice that says why is not, the browser gets

@@ -100,6 +100,7 @@ func (s *Server) build(c config.Config, now func() time.Time) error {
 	s.System = New(ground.Options{
 		Table: s.folder.Store, Sealer: s.folder.Key, CursorKey: s.folder.Key.Derive("cursors"), Hasher: hasher,
 		Sender: outbox, Now: now, Random: rand.Reader, Log: s.log, BaseURL: c.BaseURL, Sessions: c.Sessions, RestoredAt: c.RestoredAt,
+		GateWithin: gateWithin,
 	})
 	return nil
 }
@@ -120,7 +121,7 @@ func (s *Server) prepareDemo(ctx context.Context, c config.Config, now func() ti
 	s.closers = append(s.closers, memory.Close)
 	s.demo, err = demo.New(demo.Options{
 		PublicHost: host, Portcullis: backend, GateKey: func() string { return d.GateKey },
-		Administrator: d.Administrator, Extension: d.Extension, Now: now, Random: rand.Reader, Log: s.log,
+		Administrator: d.Administrator, Extension: d.Extension, Now: now, Random: rand.Reader, Log: s.log, Within: gateWithin,
 	})
 	if err != nil {
 		return err

@@ -218,6 +218,7 @@ func rehearseLetters(t *testing.T, w *world) {
 // answers meets the outage too and is over before Lambda would kill the process:
 // the world's end tells if it is not.
 func rehearseOutage(t *testing.T, w *world) {
+	w.asDeployed()
 	alice := w.administrator()
 	made := alice.ask(201, "POST", "/v1/phone-systems", map[string]any{"name": "PBX", "host": "pbx.acme.example"})
 	decide := func() (int, string) {

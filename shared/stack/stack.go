@@ -50,7 +50,7 @@ func Open(getenv func(string) (string, bool), log *slog.Logger, parts ...Part) (
 		return nil, err
 	}
 	s.Options = ground.Options{
-		Now: now, Random: rand.Reader, Log: log, BaseURL: s.config.BaseURL, Sessions: s.config.Sessions, RestoredAt: s.config.RestoredAt,
+		Now: now, Random: rand.Reader, Log: log, BaseURL: s.config.BaseURL, Sessions: s.config.Sessions, RestoredAt: s.config.RestoredAt, GateWithin: gateWithin(),
 	}
 	for _, part := range append([]Part{data}, parts...) {
 		if err := part(s); err != nil {

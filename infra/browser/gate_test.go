@@ -23,6 +23,7 @@ func (p *page) scriptless() {
 // gets into the console without any.
 func TestTheGatesPagesInEveryLook(t *testing.T) {
 	s := newStage(t)
+	s.rest() // a ticket lasts a minute, and a look at all kinds of windows how long it takes
 	alice := s.Administrator("acme", "alice@acme.example")
 	bob := s.Invite(alice, "bob@acme.example", "TECHNICIAN")
 	gate := alice.PhoneSystem(pbxHost, nil)

@@ -38,6 +38,8 @@ type stage struct {
 	// asked is read while a page is answered, and written while it is to wait.
 	asked   sync.RWMutex
 	browser context.Context
+	// rest has the world's time stand still, but for what a test adds to it.
+	rest context.CancelFunc
 }
 
 const (
@@ -61,10 +63,11 @@ func newStage(t *testing.T) *stage {
 	}
 	s.pbx = pbx
 	portal, gate := httptest.NewTLSServer(s.dated(http.HandlerFunc(s.portal))), httptest.NewTLSServer(s.dated(pbx))
-	ticking, stop := context.WithCancel(context.Background())
+	ticking, rest := context.WithCancel(context.Background())
+	s.rest = rest
 	go s.tick(ticking)
 	t.Cleanup(func() {
-		stop()
+		rest()
 		portal.Close()
 		gate.Close()
 		if err := memory.Close(); err != nil {

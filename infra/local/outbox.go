@@ -52,9 +52,13 @@ func (o Outbox) Writable() error {
 	return nil
 }
 
+// maxName is how much of an address a file's name has: with the letter's id before
+// it, file systems take 255 bytes, and an address may have 254.
+const maxName = 160
+
 // fileName keeps of an address what is safe in a file's name anywhere.
 func fileName(address string) string {
-	name := []byte(address)
+	name := []byte(address[:min(len(address), maxName)])
 	for i, c := range name {
 		switch {
 		case c >= 'a' && c <= 'z', c >= '0' && c <= '9', c == '.', c == '-', c == '@':

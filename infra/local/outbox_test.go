@@ -63,6 +63,25 @@ func TestALetterIsAFile(t *testing.T) {
 	}
 }
 
+// The longest address there is (RFC 5321 section 4.5.3.1) gets its letter too.
+func TestALetterToALongAddressIsAFile(t *testing.T) {
+	folder := t.TempDir()
+	o := local.Outbox{Folder: folder, From: "portcullis@localhost"}
+	label := strings.Repeat("b", 61) + "."
+	to := strings.Repeat("a", 64) + "@" + label + label + label + "ccc"
+	if len(to) != 254 {
+		t.Fatal(len(to))
+	}
+	for _, id := range []string{"01ARZ3NDEKTSV4RRFFQ69G5FAV", "01ARZ3NDEKTSV4RRFFQ69G5FAW"} {
+		if err := o.Send(context.Background(), letters.Letter{ID: id, To: to, Subject: "x", Text: "x"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if found := files(t, folder); len(found) != 2 {
+		t.Errorf("%q", found)
+	}
+}
+
 func TestALetterStaysInTheOutbox(t *testing.T) {
 	folder := t.TempDir()
 	o := local.Outbox{Folder: folder, From: "portcullis@localhost"}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"net/http"
 	"net/http/httptest"
 	"testing"
 	"time"
@@ -46,7 +47,10 @@ func TestAGateShowsAtOnce(t *testing.T) {
 			} {
 				r.Header.Set(name, value)
 			}
-			s.API.ServeHTTP(httptest.NewRecorder(), r)
+			for answer := httptest.NewRecorder(); answer.Code != http.StatusNoContent; { // a busy machine may take its time
+				answer = httptest.NewRecorder()
+				s.API.ServeHTTP(answer, r)
+			}
 		}
 		s.Tick(ctx)
 		reports, err := gatekeeper.Reports(ctx, s.Table, made.PhoneSystem)

@@ -76,11 +76,7 @@ func TestMoreIsShownByAPressAlone(t *testing.T) {
 // had asked before, whether it comes during that or after.
 func TestSigningOutIsTheLastWord(t *testing.T) {
 	s := newStage(t)
-	alice := s.Administrator("acme", "alice@acme.example")
-	alice.PhoneSystem(pbxHost, nil)
-	p := s.tab()
-	p.signIn(alice)
-	p.see("Locked")
+	p, _ := s.atHome()
 	evaluate[any](p, "performance.clearResourceTimings()")
 	over, seen, out := make(chan struct{}), make(chan struct{}), make(chan struct{})
 	end := []func(){sync.OnceFunc(func() { close(over) }), sync.OnceFunc(func() { close(seen) }), sync.OnceFunc(func() { close(out) })}
@@ -132,11 +128,7 @@ func TestSigningOutIsTheLastWord(t *testing.T) {
 // had asked in the session before.
 func TestSigningInAgainIsAskedForOnce(t *testing.T) {
 	s := newStage(t)
-	alice := s.Administrator("acme", "alice@acme.example")
-	alice.PhoneSystem(pbxHost, nil)
-	p := s.tab()
-	p.signIn(alice)
-	p.see("Locked")
+	p, alice := s.atHome()
 	evaluate[any](p, "performance.clearResourceTimings()")
 	asked, again := make(chan string, 100), make(chan struct{})
 	release := sync.OnceFunc(func() { close(again) })

@@ -27,6 +27,17 @@ func (s *stage) asking() (*page, *localtest.Person) {
 	return p, alice
 }
 
+// atHome has an administrator look at the one phone system there is.
+func (s *stage) atHome() (*page, *localtest.Person) {
+	s.t.Helper()
+	alice := s.Administrator("acme", "alice@acme.example")
+	alice.PhoneSystem(pbxHost, nil)
+	p := s.tab()
+	p.signIn(alice)
+	p.see("Locked")
+	return p, alice
+}
+
 // typed demands that the reason still stands in its field.
 func (p *page) typed() {
 	p.t.Helper()
@@ -190,10 +201,7 @@ func TestAPageThatIsNotWholeSaysSo(t *testing.T) {
 // A view that could not be fetched offers to try again and the way back.
 func TestAViewThatFailsIsNoDeadEnd(t *testing.T) {
 	s := newStage(t)
-	alice := s.Administrator("acme", "alice@acme.example")
-	alice.PhoneSystem(pbxHost, nil)
-	p := s.tab()
-	p.signIn(alice)
+	p, _ := s.atHome()
 	s.meet(func(w http.ResponseWriter, r *http.Request) bool {
 		if strings.HasPrefix(r.URL.Path, "/v1/audit") {
 			cut(w)

@@ -103,8 +103,6 @@ export function dialog(title, {closed = () => {}, firm = false, kept = false} = 
 export function confirm(title, told, yes, act, no = t('dialog.cancel')) {
   const alert = h('div.alert', {role: 'alert'});
   const go = button(yes, async () => {
-    if (go.getAttribute('aria-busy')) return;
-    go.setAttribute('aria-busy', 'true');
     alert.textContent = '';
     try {
       await act();
@@ -112,7 +110,6 @@ export function confirm(title, told, yes, act, no = t('dialog.cancel')) {
     } catch (problem) {
       alert.textContent = explain(problem);
     }
-    go.removeAttribute('aria-busy');
   }, '.danger');
   const d = dialog(title);
   d.show(alert, told.map(line => typeof line === 'string' ? h('p', line) : line), h('div.acts', go, button(no, d.close)));
@@ -138,16 +135,8 @@ export function toast(text) {
   setTimeout(away, 12_000);
 }
 
-/** What stands under a list that has more: a button that gets it, once at a time. */
-export function more(text, get) {
-  let busy = false;
-  return h('div.acts', button(text, async () => {
-    if (busy) return;
-    busy = true;
-    await get().catch(problem => toast(explain(problem)));
-    busy = false;
-  }));
-}
+/** What stands under a list that has more: a button that gets it. */
+export const more = (text, get) => h('div.acts', button(text, () => get().catch(problem => toast(explain(problem)))));
 
 const spoken = h('p.away', {role: 'status'});
 

@@ -54,8 +54,19 @@ export const codeField = label => field('code', label, {autocomplete: 'one-time-
 /** A button that submits its form. */
 export const submit = (text, mark = '') => h('button.act' + mark, {type: 'submit'}, text);
 
-/** Another button. */
-export const button = (text, onclick, mark = '.plain') => h('button.act' + mark, {type: 'button', onclick}, text);
+/** Another button. While what a press began goes on, it shows so and takes no other. */
+export function button(text, press, mark = '.plain') {
+  const node = h('button.act' + mark, {type: 'button', onclick: async event => {
+    if (node.getAttribute('aria-busy')) return;
+    node.setAttribute('aria-busy', 'true');
+    try {
+      await press(event);
+    } finally {
+      node.removeAttribute('aria-busy');
+    }
+  }}, text);
+  return node;
+}
 
 /**
  * A form. What it holds is handed to send, as an object by the fields' names;

@@ -70,15 +70,12 @@ class Import {
     const n = answer.counts.created;
     const alert = h('div.alert', {role: 'alert'});
     const go = button(t('import.go.' + this.kind, {n}), async () => {
-      if (go.getAttribute('aria-busy')) return;
-      go.setAttribute('aria-busy', 'true');
       fill(alert);
       try {
         await this.apply(answer);
       } catch (problem) {
         fill(alert, explain(problem), ' ', t('import.again'));
       }
-      go.removeAttribute('aria-busy');
     }, '');
     this.show(t('import.would', {name}), answer, [n > 0 ? h('p', t('import.go_what.' + this.kind)) : h('p', t('import.nothing')), alert, n > 0 && h('div.acts', go)]);
   }
